@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Every verb is one script in scripts/, whose header says how it is used.
+#
+#   KERNEL=X.Y            one of the supported kernels (see the file "kernels")
+#   LINUX=TREE            a git tree of yours instead of Debian's source
+#   BACKEND=bochs|qemu    instead of what the machine offers
+#   EXTRA_CONFIG=FILE     a kernel config fragment to add
+
+export KERNEL LINUX BACKEND EXTRA_CONFIG
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test kernel apply series check refresh clean
+
+help: ## this list
+	@echo "usage: make VERB [KERNEL=X.Y] [LINUX=TREE] [BACKEND=bochs|qemu] [EXTRA_CONFIG=FILE]"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
+
+demo: ## everything from a bare machine to a guest's table of its own VM exits
+	@scripts/demo
+
+test: ## the test suite
+	@scripts/test
+
+kernel: ## build the patched kernel: build/X.Y/arch/x86/boot/bzImage
+	@scripts/kernel
+
+apply: ## apply the series to a tree of yours, as commits: LINUX=TREE
+	@scripts/apply
+
+series: ## export the series as mails: build/X.Y/series/
+	@scripts/series
+
+check: ## the gates of the series: every commit builds, checkpatch
+	@scripts/check
+
+clean: ## remove what was built here, not the cache
+	rm -rf build

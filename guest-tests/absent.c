@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Off, or not there: the leaves must answer as on an unpatched kernel, which for a
+ * guest of Intel's vendor is the data of the highest basic leaf, index observed.
+ * Prints all answers in a form that boots can be compared by.
+ */
+#include "guest_test.h"
+
+static const uint32_t indices[] = {
+	0, 1, 2, 3, 10, 30, 35, 48, 63, 64, 85, 86, 255, 0x10000, 0x80000000, 0xffffffff,
+};
+
+static bool leaf_is_that_of_an_unpatched_kernel(uint32_t leaf, uint32_t max_basic)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < ARRAY_SIZE(indices); i++) {
+		struct exitstat_regs r = exitstat_cpuid(leaf, indices[i]);
+
+		print_regs("answer", leaf, indices[i], r);
+		ok &= regs_equal(r, exitstat_cpuid(max_basic, indices[i]));
+	}
+	return ok;
+}
+
+int main(void)
+{
+	struct exitstat_regs basic = exitstat_cpuid(0, 0);
+	struct exitstat_info info;
+
+	ksft_print_header();
+	ksft_set_plan(7);
+
+	/* Else equality with it would say nothing. */
+	ksft_test_result(!memcmp(&basic.ebx, "Genu", 4) && exitstat_cpuid(basic.eax, 0).eax,
+			 "highest basic leaf 0x%x has data\n", basic.eax);
+	ksft_test_result(!exitstat_detect(&info), "not detected\n");
+	for (uint32_t leaf = 0x4ffffffb; leaf <= 0x4fffffff; leaf++)
+		ksft_test_result(leaf_is_that_of_an_unpatched_kernel(leaf, basic.eax),
+				 "leaf 0x%08x\n", leaf);
+
+	ksft_finished();
+}

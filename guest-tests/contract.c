@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The register contract of the leaves, and that they count what they claim, seen
+ * from inside a guest with one vCPU.
+ *
+ * usage: contract vm|host, the scope that the host is set to
+ */
+#include <fcntl.h>
+#include <sys/io.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+#include <asm/vmx.h>
+
+#include "guest_test.h"
+
+#define ATTEMPTS 50
+
+/* Beyond the table, and what truncation or a sign would make of them. */
+static const uint32_t far_reasons[] = {
+	0x100, 0x155, 0x8000, 0xffff, 0x10000, 0x1000a, 0x7fffffff, 0x80000000,
+	0x8000000a, 0x80000021, 0xfffffffe, 0xffffffff,
+};
+
+#define NR_NEAR 256
+#define NR_PROBES (NR_NEAR + ARRAY_SIZE(far_reasons))
+
+static uint32_t probe(size_t i)
+{
+	return i < NR_NEAR ? i : far_reasons[i - NR_NEAR];
+}
+
+static uint64_t exits_of(uint32_t reason)
+{
+	return exitstat_exits_of(exitstat_cpuid(KVM_EXIT_STATS_LEAF_REASON_EXITS, reason));
+}
+
+static uint64_t cycles_of(uint32_t reason)
+{
+	return exitstat_cycles_of(exitstat_cpuid(KVM_EXIT_STATS_LEAF_REASON_CYCLES, reason));
+}
+
+static uint64_t total_exits(void)
+{
+	return exitstat_exits_of(exitstat_cpuid(KVM_EXIT_STATS_LEAF_EXITS, 0));
+}
+
+static uint64_t total_cycles(void)
+{
+	return exitstat_cycles_of(exitstat_cpuid(KVM_EXIT_STATS_LEAF_CYCLES, 0));
+}
+
+static bool signature(unsigned int scope)
+{
+	struct exitstat_regs want = {
+		.eax = 1 | 1 << 8 | scope << 16,
+	};
+
+	memcpy(&want.ebx, "KVME", 4);
+	memcpy(&want.ecx, "xitS", 4);
+	memcpy(&want.edx, "tats", 4);
+
+	for (size_t i = 0; i < NR_PROBES; i++) {
+		struct exitstat_regs r = exitstat_cpuid(0x4ffffffb, probe(i));
+
+		if (!regs_equal(r, want)) {
+			print_regs("signature", 0x4ffffffb, probe(i), r);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool totals_ignore_index_and_zero_the_rest(void)
+{
+	for (size_t i = 0; i < NR_PROBES; i++) {
+		struct exitstat_regs r = exitstat_cpuid(0x4ffffffc, probe(i));
+
+		if (!exitstat_exits_of(r) || r.ecx || r.edx) {
+			print_regs("total exits", 0x4ffffffc, probe(i), r);
+			return false;
+		}
+		r = exitstat_cpuid(0x4ffffffd, probe(i));
+		if (!exitstat_cycles_of(r) || r.eax || r.edx) {
+			print_regs("total cycles", 0x4ffffffd, probe(i), r);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool undefined_reasons_say_so(void)
+{
+	const struct exitstat_regs undefined = { .edx = 0xffffffff };
+
+	for (size_t i = 0; i < NR_PROBES; i++) {
+		for (uint32_t leaf = 0x4ffffffe; leaf <= 0x4fffffff; leaf++) {
+			struct exitstat_regs r = exitstat_cpuid(leaf, probe(i));
+
+			if (regs_equal(r, undefined) == sdm_defines(probe(i))) {
+				print_regs("definedness", leaf, probe(i), r);
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+static bool defined_reasons_zero_the_rest(void)
+{
+	for (uint32_t reason = 0; reason < NR_NEAR; reason++) {
+		struct exitstat_regs e = exitstat_cpuid(0x4ffffffe, reason);
+		struct exitstat_regs c = exitstat_cpuid(0x4fffffff, reason);
+
+		if (sdm_defines(reason) && (e.ecx || e.edx || c.eax || c.edx)) {
+			print_regs("exits", 0x4ffffffe, reason, e);
+			print_regs("cycles", 0x4fffffff, reason, c);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* SMIs, GETSEC, RSM, SPP, SEAMCALL, TDCALL: KVM doesn't let any of them exit. */
+static bool never_enabled_reasons_are_zero(void)
+{
+	static const uint32_t never[] = { 5, 6, 11, 17, 66, 76, 77 };
+	const struct exitstat_regs zero = {};
+
+	for (size_t i = 0; i < ARRAY_SIZE(never); i++) {
+		for (uint32_t leaf = 0x4ffffffe; leaf <= 0x4fffffff; leaf++) {
+			struct exitstat_regs r = exitstat_cpuid(leaf, never[i]);
+
+			if (!regs_equal(r, zero)) {
+				print_regs("never enabled", leaf, never[i], r);
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+static bool cpuid_counts_itself_exactly(void)
+{
+	uint64_t before, after;
+	const unsigned int n = 1000;
+
+	before = exits_of(EXIT_REASON_CPUID);
+	for (unsigned int i = 0; i < n; i++)
+		exitstat_cpuid(1, 0);
+	after = exits_of(EXIT_REASON_CPUID);
+
+	/* The first read had counted itself, the second one adds one. */
+	if (after - before != n + 1) {
+		ksft_print_msg("%u CPUIDs and a read counted as %" PRIu64 "\n", n, after - before);
+		return false;
+	}
+	return true;
+}
+
+static bool out_instructions_count_exactly(void)
+{
+	uint64_t before, after;
+	const unsigned int n = 1000;
+
+	before = exits_of(EXIT_REASON_IO_INSTRUCTION);
+	for (unsigned int i = 0; i < n; i++)
+		outb(0, 0x80);
+	after = exits_of(EXIT_REASON_IO_INSTRUCTION);
+
+	if (after - before != n) {
+		ksft_print_msg("%u OUTs counted as %" PRIu64 "\n", n, after - before);
+		return false;
+	}
+	return true;
+}
+
+/*
+ * KVM handles a WRMSR of the TSC deadline without leaving its fast path.  The
+ * guest kernel's own timer may add some while this runs, so take the least of
+ * several attempts.
+ */
+static bool fast_path_counts_exactly(int msr)
+{
+	const unsigned int n = 100;
+	uint64_t least = UINT64_MAX;
+
+	for (int attempt = 0; attempt < ATTEMPTS && least != n; attempt++) {
+		uint64_t before, delta;
+
+		before = exits_of(EXIT_REASON_MSR_WRITE);
+		for (unsigned int i = 0; i < n; i++) {
+			uint64_t deadline = __rdtsc() + 50000000;
+
+			if (pwrite(msr, &deadline, 8, 0x6e0) != 8)
+				return false;
+		}
+		delta = exits_of(EXIT_REASON_MSR_WRITE) - before;
+		if (delta < least)
+			least = delta;
+	}
+	if (least != n)
+		ksft_print_msg("%u WRMSRs counted as %" PRIu64 "\n", n, least);
+	return least == n;
+}
+
+static bool counters_never_decrease(void)
+{
+	uint64_t last_exits = 0, last_cycles = 0;
+
+	for (int i = 0; i < 10000; i++) {
+		uint64_t exits = total_exits(), cycles = total_cycles();
+
+		if (exits <= last_exits || cycles <= last_cycles) {
+			ksft_print_msg("exits %" PRIu64 " then %" PRIu64 ", cycles %" PRIu64 " then %" PRIu64 "\n",
+				       last_exits, exits, last_cycles, cycles);
+			return false;
+		}
+		last_exits = exits;
+		last_cycles = cycles;
+	}
+	return true;
+}
+
+/*
+ * Every read is a CPUID exit, so read CPUID's own figure last, and the total right
+ * behind it.  Only a pass without any other exit can be held to equality.
+ */
+static bool sum_of_exits_is_total(void)
+{
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		uint64_t first, sum = 0, total, reads = 0;
+
+		first = total_exits();
+		for (uint32_t reason = 0; reason <= KVM_EXIT_STATS_REASON_MAX; reason++) {
+			if (!sdm_defines(reason) || reason == EXIT_REASON_CPUID)
+				continue;
+			sum += exits_of(reason);
+			reads++;
+		}
+		sum += exits_of(EXIT_REASON_CPUID);
+		reads++;
+		total = total_exits();
+
+		if (total - first != reads + 1)
+			continue;
+		if (sum + 1 == total)
+			return true;
+		ksft_print_msg("sum %" PRIu64 " and one read, total %" PRIu64 "\n", sum, total);
+		return false;
+	}
+	ksft_print_msg("no quiet moment in %d attempts\n", ATTEMPTS);
+	return false;
+}
+
+/* As above.  What the total has and the sum has not is one CPUID's cost. */
+static bool sum_of_cycles_is_total(void)
+{
+	uint64_t mean = cycles_of(EXIT_REASON_CPUID) / exits_of(EXIT_REASON_CPUID);
+
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		uint64_t first, sum = 0, total, reads = 0;
+
+		first = total_exits();
+		for (uint32_t reason = 0; reason <= KVM_EXIT_STATS_REASON_MAX; reason++) {
+			if (!sdm_defines(reason) || reason == EXIT_REASON_CPUID)
+				continue;
+			sum += cycles_of(reason);
+			reads++;
+		}
+		sum += cycles_of(EXIT_REASON_CPUID);
+		total = total_cycles();
+		reads += 2;
+
+		if (total_exits() - first != reads + 1)
+			continue;
+		if (total > sum && total - sum < 3 * mean)
+			return true;
+		ksft_print_msg("sum %" PRIu64 ", total %" PRIu64 ", a CPUID costs %" PRIu64 "\n",
+			       sum, total, mean);
+		return false;
+	}
+	ksft_print_msg("no quiet moment in %d attempts\n", ATTEMPTS);
+	return false;
+}
+
+/* The guest's TSC began with the VM, so nothing can have taken longer than that. */
+static bool cycles_fit_into_elapsed_time(void)
+{
+	uint64_t cycles = total_cycles(), elapsed = __rdtsc();
+
+	if (cycles < elapsed)
+		return true;
+	ksft_print_msg("%" PRIu64 " cycles of exits in %" PRIu64 "\n", cycles, elapsed);
+	return false;
+}
+
+/* A CPUID takes KVM some hundred instructions, and the guest sees more than that. */
+static bool cost_of_cpuid_is_what_the_guest_measures(void)
+{
+	const unsigned int n = 1000;
+	uint64_t before, tsc, guest, kvm;
+
+	before = cycles_of(EXIT_REASON_CPUID);
+	tsc = __rdtsc();
+	for (unsigned int i = 0; i < n; i++)
+		exitstat_cpuid(1, 0);
+	guest = __rdtsc() - tsc;
+	kvm = cycles_of(EXIT_REASON_CPUID) - before;
+
+	ksft_print_msg("%u CPUIDs: %" PRIu64 " cycles of KVM's, %" PRIu64 " of the guest's\n",
+		       n, kvm, guest);
+	return kvm > guest / 10 && kvm < guest;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int scope = argc > 1 && !strcmp(argv[1], "host") ? 2 : 1;
+	int msr;
+
+	ksft_print_header();
+	ksft_set_plan(13);
+
+	run_case(signature, scope);
+	run_case(totals_ignore_index_and_zero_the_rest);
+	run_case(undefined_reasons_say_so);
+	run_case(defined_reasons_zero_the_rest);
+	run_case(never_enabled_reasons_are_zero);
+	run_case(cpuid_counts_itself_exactly);
+	if (ioperm(0x80, 1, 1))
+		ksft_test_result_skip("out_instructions_count_exactly: no ioperm()\n");
+	else
+		run_case(out_instructions_count_exactly);
+	msr = open("/dev/cpu/0/msr", O_RDWR);
+	if (msr < 0)
+		ksft_test_result_skip("fast_path_counts_exactly: no /dev/cpu/0/msr\n");
+	else
+		run_case(fast_path_counts_exactly, msr);
+	run_case(counters_never_decrease);
+	run_case(sum_of_exits_is_total);
+	run_case(sum_of_cycles_is_total);
+	if (scope == 1)
+		run_case(cycles_fit_into_elapsed_time);
+	else
+		ksft_test_result_skip("cycles_fit_into_elapsed_time: only the VM's own cycles must\n");
+	run_case(cost_of_cpuid_is_what_the_guest_measures);
+
+	ksft_finished();
+}

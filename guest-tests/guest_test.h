@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the guest tests share.  KTAP output is the kernel's own kselftest.h, from
+ * the source of the kernel under test.
+ */
+#ifndef GUEST_TEST_H
+#define GUEST_TEST_H
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kselftest.h"
+#include "libexitstat.h"
+
+/* The reasons up to 85 that the SDM does not define. */
+static inline bool sdm_defines(uint32_t reason)
+{
+	return reason <= 85 && reason != 35 && reason != 38 && reason != 42 &&
+	       reason != 71 && reason != 82 && reason != 83;
+}
+
+static inline bool regs_equal(struct exitstat_regs a, struct exitstat_regs b)
+{
+	return !memcmp(&a, &b, sizeof(a));
+}
+
+static inline void print_regs(const char *what, uint32_t leaf, uint32_t index,
+			      struct exitstat_regs r)
+{
+	ksft_print_msg("%s: leaf 0x%08x index 0x%08x: eax=%08x ebx=%08x ecx=%08x edx=%08x\n",
+		       what, leaf, index, r.eax, r.ebx, r.ecx, r.edx);
+}
+
+/* Runs a case: its failures print why themselves. */
+#define run_case(fn, ...) ksft_test_result(fn(__VA_ARGS__), "%s\n", #fn)
+
+#endif /* GUEST_TEST_H */

@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# Bad input ends with one sentence and a non-zero status, and a user's tree stays
+# as it was.  TREE is a clean kernel source that the series applies to.
+set -euo pipefail
+top=$(cd "$(dirname "$0")/.." && pwd)
+tree=${TREE:?}
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+export GIT_AUTHOR_NAME=test GIT_AUTHOR_EMAIL=test@localhost
+export GIT_COMMITTER_NAME=test GIT_COMMITTER_EMAIL=test@localhost
+unset LINUX BACKEND EXTRA_CONFIG
+
+n=0
+# refuses NAME PATTERN COMMAND...: fails, and says PATTERN in a line "error: ..."
+refuses() {
+	local name=$1 pattern=$2 status=0
+	shift 2
+	n=$((n + 1))
+	"$@" >"$dir/out" 2>"$dir/err" </dev/null || status=$?
+	if [ $status -ne 0 ] && [ "$(grep -c 'error: ' "$dir/err")" -ge 1 ] && tail -n 1 "$dir/err" | grep -qE "error: .*$pattern"; then
+		echo "ok $n $name"
+	else
+		sed 's/^/# /' "$dir/err"
+		echo "not ok $n $name: status $status"
+	fi
+}
+# holds NAME COMMAND...
+holds() {
+	local name=$1
+	shift
+	n=$((n + 1))
+	if "$@" >/dev/null 2>&1; then echo "ok $n $name"; else echo "not ok $n $name"; fi
+}
+
+# A tree as small as the series allows: the files that it edits.
+small=$dir/small
+git init -q "$small"
+mkdir -p "$small/arch/x86/kvm"
+for f in Makefile $(git apply --numstat "$top"/patches/6.1/*.patch | awk '{ print $3 }' | sort -u); do
+	mkdir -p "$small/$(dirname "$f")"
+	git -C "$tree" show "base:$f" >"$small/$f"
+done
+git -C "$small" add -A -f .
+git -C "$small" commit -q -m base
+unchanged() {
+	[ -z "$(git -C "$small" status --porcelain)" ] && [ "$(git -C "$small" rev-parse HEAD)" = "$1" ] &&
+		[ ! -e "$small/.git/rebase-apply" ]
+}
+head=$(git -C "$small" rev-parse HEAD)
+
+echo "TAP version 13"
+echo "1..23"
+
+refuses "unknown KERNEL" "KERNEL=5.4 is not supported; choose one of: 6.1" env KERNEL=5.4 "$top/scripts/kernel"
+refuses "apply without LINUX" "which tree" "$top/scripts/apply"
+refuses "LINUX that does not exist" "is not a directory" env LINUX="$dir/none" "$top/scripts/apply"
+mkdir "$dir/plain"
+refuses "LINUX that is no git tree" "not the top of a git tree" env LINUX="$dir/plain" KERNEL=6.1 "$top/scripts/apply"
+refuses "LINUX that is no kernel" "not a Linux source tree" env LINUX="$top" KERNEL=6.1 "$top/scripts/apply"
+
+sed -i 's/^PATCHLEVEL = .*/PATCHLEVEL = 2/' "$small/Makefile"
+git -C "$small" commit -q -a -m 6.2
+refuses "LINUX of another version than KERNEL" "is Linux 6.2, but the patches are for 6.1" env LINUX="$small" KERNEL=6.1 "$top/scripts/apply"
+refuses "LINUX of an unsupported version" "KERNEL=6.2 is not supported" env LINUX="$small" "$top/scripts/apply"
+git -C "$small" reset -q --hard "$head"
+
+echo "/* mine */" >>"$small/arch/x86/kvm/x86.c"
+refuses "dirty LINUX" "uncommitted changes" env LINUX="$small" "$top/scripts/apply"
+holds "the user's change is still there" grep -q mine "$small/arch/x86/kvm/x86.c"
+git -C "$small" checkout -q -f
+
+sed -i 's/trace_kvm_exit(vcpu, KVM_ISA_VMX)/trace_kvm_exit(vcpu, 1)/' "$small/arch/x86/kvm/vmx/vmx.c"
+git -C "$small" commit -q -a -m other
+other=$(git -C "$small" rev-parse HEAD)
+refuses "a patch that does not apply" "0004-.*does not apply .*exact context" env LINUX="$small" "$top/scripts/apply"
+holds "it names file and line" grep -q 'arch/x86/kvm/vmx/vmx.c:[0-9]' "$dir/err"
+holds "the tree is untouched" unchanged "$other"
+git -C "$small" reset -q --hard "$head"
+
+holds "the series applies to the clean tree" env LINUX="$small" "$top/scripts/apply"
+holds "with the files it adds" cmp "$small/arch/x86/kvm/exit_stats.c" "$top/arch-x86-kvm/exit_stats.c"
+refuses "applying it twice" "has the series already" env LINUX="$small" "$top/scripts/apply"
+
+# A mirror that is not there, and an empty cache.
+mkdir -p "$dir/apt/lists/partial" "$dir/apt/parts" "$dir/cache"
+cat >"$dir/apt/apt.conf" <<-END
+	Dir::Etc::SourceList "/dev/null";
+	Dir::Etc::SourceParts "$dir/apt/parts";
+	Dir::State::Lists "$dir/apt/lists";
+	Dir::Cache "$dir/cache";
+END
+refuses "no package mirror" "no package mirror" env APT_CONFIG="$dir/apt/apt.conf" XDG_CACHE_HOME="$dir/cache" "$top/scripts/source"
+
+# Tools that are missing or at their limit: a PATH that shadows one of them.
+mkdir "$dir/bin"
+cat >"$dir/bin/df" <<-'END'
+	#!/bin/sh
+	echo "Filesystem 1M-blocks Used Available Capacity Mounted"
+	echo "/dev/full 100 90 10 90% /"
+END
+chmod +x "$dir/bin/df"
+refuses "too little disk" "10 MiB free, this step needs" env PATH="$dir/bin:$PATH" XDG_CACHE_HOME="$dir/cache2" "$top/scripts/source"
+
+: >"$dir/image"
+mkdir "$dir/only"
+for tool in awk basename bash busybox cat cp cut dirname env git grep head mkdir mktemp rm sed sha256sum sleep tail timeout tr; do
+	ln -s "$(command -v $tool)" "$dir/only/$tool"
+done
+echo x >"$dir/image"
+refuses "Bochs missing" "bochs is not on the PATH" env PATH="$dir/only" BACKEND=bochs "$top/scripts/machine" "$dir/m" "$dir/image" "$dir/image"
+refuses "QEMU missing" "qemu-system-x86_64 is not on the PATH" env PATH="$dir/only" "$top/scripts/image" l1-system
+refuses "unknown BACKEND" "BACKEND=vbox is unknown" env BACKEND=vbox "$top/scripts/machine" "$dir/m" "$dir/image" "$dir/image"
+refuses "no image to boot" "run make kernel first" "$top/scripts/machine" "$dir/m" "$dir/none" "$dir/image"
+# A boot disk without a kernel never gets anywhere.
+refuses "a machine that hangs" "(hung: no end after 5 s|ended before its job did).*console.log" env BACKEND=bochs TIMEOUT=5 "$top/scripts/machine" "$dir/m" "$dir/image" "$dir/image"
+refuses "EXTRA_CONFIG that does not exist" "cannot be read" env EXTRA_CONFIG="$dir/none" "$top/scripts/kernel"

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# scripts/scan-console finds each kind of splat, forgives none it should not, and
+# never takes "could not scan" for clean.
+set -euo pipefail
+top=$(cd "$(dirname "$0")/.." && pwd)
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+
+splats=(
+	'[    1.0] BUG: kernel NULL pointer dereference, address: 0000000000000008'
+	'[    1.0] BUG: unable to handle page fault for address: ffffc90000a54000'
+	'[    1.0] kernel BUG at arch/x86/kvm/x86.c:123!'
+	'[    1.0] WARNING: CPU: 0 PID: 87 at arch/x86/kvm/vmx/vmx.c:7291 vmx_vcpu_run+0x5/0x10'
+	'[    1.0] Oops: 0000 [#1] PREEMPT SMP'
+	'[    1.0] general protection fault, probably for non-canonical address 0xdead: 0000 [#1]'
+	'[    1.0] BUG: KASAN: slab-out-of-bounds in kvm_cpuid+0x1/0x2'
+	'[    1.0] UBSAN: array-index-out-of-bounds in arch/x86/kvm/exit_stats.c:100:2'
+	'[    1.0] WARNING: possible circular locking dependency detected'
+	'[    1.0] WARNING: suspicious RCU usage'
+	'[    1.0] rcu: INFO: rcu_sched self-detected stall on CPU'
+	'[    1.0] INFO: task qemu-system-x86:80 blocked for more than 120 seconds.'
+	'[    1.0] BUG: sleeping function called from invalid context at kernel/locking/mutex.c:580'
+	'[    1.0] BUG: scheduling while atomic: qemu/80/0x00000002'
+	'[    1.0] watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [qemu:80]'
+	'[    1.0] Kernel panic - not syncing: Attempted to kill init!'
+)
+harmless=(
+	'[    1.0] Warning: unable to open an initial console.'
+	'[    1.0] debug: unmapping init memory'
+	'L1: job ended'
+)
+
+n=0
+result() {
+	n=$((n + 1))
+	if [ "$1" -eq "$2" ]; then echo "ok $n $3"; else echo "not ok $n $3: status $1, not $2"; fi
+}
+scan() {
+	local status=0
+	"$top/scripts/scan-console" "$dir/log" >/dev/null 2>&1 || status=$?
+	result $status "$1" "$2"
+}
+
+echo "TAP version 13"
+echo "1..$((${#splats[@]} + 4))"
+for line in "${splats[@]}"; do
+	printf '%s\r\n' "${harmless[@]}" "$line" "${harmless[@]}" >"$dir/log"
+	scan 1 "found: ${line#*] }"
+done
+printf '%s\r\n' "${harmless[@]}" >"$dir/log"
+scan 0 "a clean console is clean"
+printf '%s\0\377\n' "${splats[0]}" >"$dir/log"
+scan 1 "found in a console with bytes that are no text"
+: >"$dir/log"
+scan 2 "an empty console is not clean"
+rm "$dir/log"
+scan 2 "no console is not clean"

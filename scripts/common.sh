@@ -1,0 +1,64 @@
+# shellcheck shell=bash
+# Sourced by the verbs: where things are, how a verb speaks, and how it fails.
+# Nothing here does a verb's work.
+
+set -euo pipefail
+
+verb=$(basename "$0")
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/kvm-exit-stats
+export CCACHE_DIR=${CCACHE_DIR:-$cache/ccache}
+# Git refuses to commit without an identity, and a bare machine has none.
+export GIT_COMMITTER_NAME=${GIT_COMMITTER_NAME:-$(git config user.name || echo "KVM exit stats")}
+export GIT_COMMITTER_EMAIL=${GIT_COMMITTER_EMAIL:-$(git config user.email || echo "exit-stats@localhost")}
+mkdir -p "$cache"
+
+say() { printf '[%s] %s\n' "$verb" "$*" >&2; }
+die() { printf '%s: error: %s\n' "$verb" "$*" >&2; exit 1; }
+
+# kernel_field X.Y N: field N of the kernel's line in the table of kernels.
+kernel_field() {
+	awk -v k="$1" -v n="$2" '$1 == k { print $n; found = 1 } END { exit !found }' "$top/kernels"
+}
+
+supported_kernels() { awk '!/^#/ && NF { printf "%s%s", sep, $1; sep = " " }' "$top/kernels"; }
+
+# The kernel a verb works on: $KERNEL, or else the first one in the table.
+selected_kernel() {
+	local k=${KERNEL:-}
+	[ -n "$k" ] || k=$(supported_kernels | cut -d' ' -f1)
+	kernel_field "$k" 1 >/dev/null ||
+		die "KERNEL=$k is not supported; choose one of: $(supported_kernels)"
+	echo "$k"
+}
+
+# A long step: say what it is, show every half minute that it lives, keep its
+# output in a log, and on failure name the step, the cause and the log.
+#   step "WHAT" LOG COMMAND...
+step() {
+	local what=$1 log=$2 start=$SECONDS beat status=0
+	shift 2
+	mkdir -p "$(dirname "$log")"
+	say "$what"
+	(
+		while sleep 30; do
+			say "  ... $((SECONDS - start)) s: $(tail -n 1 "$log" 2>/dev/null | tr -d '\r' | cut -c1-100)"
+		done
+	) &
+	beat=$!
+	"$@" >"$log" 2>&1 || status=$?
+	kill "$beat" 2>/dev/null
+	wait "$beat" 2>/dev/null || true
+	[ $status -eq 0 ] && return
+	grep -aiE 'error|fatal|cannot|failed|No space' "$log" | tail -n 5 >&2 || tail -n 5 "$log" >&2
+	die "$what: failed with status $status, see $log"
+}
+
+# need_space DIR MIB: fail early rather than with a half-written tree.
+need_space() {
+	local free
+	mkdir -p "$1"
+	free=$(df -Pm "$1" | awk 'NR == 2 { print $4 }')
+	[ "$free" -ge "$2" ] ||
+		die "$1 has $free MiB free, this step needs $2 MiB; free some space, or set XDG_CACHE_HOME to a larger disk for what is cached"
+}
