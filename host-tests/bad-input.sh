@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Bad input ends with one sentence and a non-zero status, and a user's tree stays
-# as it was.  TREE is a clean kernel source that the series applies to.
+# as it was.  TREE is a clean source of Linux KERNEL that the series applies to.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 tree=${TREE:?}
+kernel=${KERNEL:?}
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 export GIT_AUTHOR_NAME=test GIT_AUTHOR_EMAIL=test@localhost
 export GIT_COMMITTER_NAME=test GIT_COMMITTER_EMAIL=test@localhost
-unset LINUX BACKEND EXTRA_CONFIG
+unset KERNEL LINUX BACKEND EXTRA_CONFIG
 
 n=0
 # refuses NAME PATTERN COMMAND...: fails, and says PATTERN in a line "error: ..."
@@ -36,7 +37,7 @@ holds() {
 small=$dir/small
 git init -q "$small"
 mkdir -p "$small/arch/x86/kvm"
-for f in Makefile $(git apply --numstat "$top"/patches/6.1/*.patch | awk '{ print $3 }' | sort -u); do
+for f in Makefile $(git apply --numstat "$top"/patches/$kernel/*.patch | awk '{ print $3 }' | sort -u); do
 	mkdir -p "$small/$(dirname "$f")"
 	git -C "$tree" show "base:$f" >"$small/$f"
 done
@@ -51,17 +52,17 @@ head=$(git -C "$small" rev-parse HEAD)
 echo "TAP version 13"
 echo "1..23"
 
-refuses "unknown KERNEL" "KERNEL=5.4 is not supported; choose one of: 6.1" env KERNEL=5.4 "$top/scripts/kernel"
+refuses "unknown KERNEL" "KERNEL=5.4 is not supported; choose one of:" env KERNEL=5.4 "$top/scripts/kernel"
 refuses "apply without LINUX" "which tree" "$top/scripts/apply"
 refuses "LINUX that does not exist" "is not a directory" env LINUX="$dir/none" "$top/scripts/apply"
 mkdir "$dir/plain"
-refuses "LINUX that is no git tree" "not the top of a git tree" env LINUX="$dir/plain" KERNEL=6.1 "$top/scripts/apply"
-refuses "LINUX that is no kernel" "not a Linux source tree" env LINUX="$top" KERNEL=6.1 "$top/scripts/apply"
+refuses "LINUX that is no git tree" "not the top of a git tree" env LINUX="$dir/plain" KERNEL="$kernel" "$top/scripts/apply"
+refuses "LINUX that is no kernel" "not a Linux source tree" env LINUX="$top" KERNEL="$kernel" "$top/scripts/apply"
 
-sed -i 's/^PATCHLEVEL = .*/PATCHLEVEL = 2/' "$small/Makefile"
-git -C "$small" commit -q -a -m 6.2
-refuses "LINUX of another version than KERNEL" "is Linux 6.2, but the patches are for 6.1" env LINUX="$small" KERNEL=6.1 "$top/scripts/apply"
-refuses "LINUX of an unsupported version" "KERNEL=6.2 is not supported" env LINUX="$small" "$top/scripts/apply"
+sed -i 's/^PATCHLEVEL = .*/PATCHLEVEL = 99/' "$small/Makefile"
+git -C "$small" commit -q -a -m other-version
+refuses "LINUX of another version than KERNEL" "is Linux [0-9]+.99, but the patches are for $kernel" env LINUX="$small" KERNEL="$kernel" "$top/scripts/apply"
+refuses "LINUX of an unsupported version" "KERNEL=[0-9]+.99 is not supported" env LINUX="$small" "$top/scripts/apply"
 git -C "$small" reset -q --hard "$head"
 
 echo "/* mine */" >>"$small/arch/x86/kvm/x86.c"
@@ -72,7 +73,7 @@ git -C "$small" checkout -q -f
 sed -i 's/trace_kvm_exit(vcpu, KVM_ISA_VMX)/trace_kvm_exit(vcpu, 1)/' "$small/arch/x86/kvm/vmx/vmx.c"
 git -C "$small" commit -q -a -m other
 other=$(git -C "$small" rev-parse HEAD)
-refuses "a patch that does not apply" "0004-.*does not apply .*exact context" env LINUX="$small" "$top/scripts/apply"
+refuses "a patch that does not apply" "does not apply .*exact context" env LINUX="$small" "$top/scripts/apply"
 holds "it names file and line" grep -q 'arch/x86/kvm/vmx/vmx.c:[0-9]' "$dir/err"
 holds "the tree is untouched" unchanged "$other"
 git -C "$small" reset -q --hard "$head"

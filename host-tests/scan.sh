@@ -45,7 +45,7 @@ echo "TAP version 13"
 echo "1..$((${#splats[@]} + 4))"
 for line in "${splats[@]}"; do
 	printf '%s\r\n' "${harmless[@]}" "$line" "${harmless[@]}" >"$dir/log"
-	scan 1 "found: ${line#*] }"
+	scan 1 "found: $(tr -d '#' <<<"${line#*] }")"
 done
 printf '%s\r\n' "${harmless[@]}" >"$dir/log"
 scan 0 "a clean console is clean"

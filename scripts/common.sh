@@ -41,7 +41,13 @@ step() {
 	mkdir -p "$(dirname "$log")"
 	say "$what"
 	(
-		while sleep 30; do
+		# Neither the lock nor anybody's pipe is this process's to keep.
+		exec 9>&-
+		trap 'kill "$nap"; exit' TERM
+		while :; do
+			sleep 30 &
+			nap=$!
+			wait "$nap"
 			say "  ... $((SECONDS - start)) s: $(tail -n 1 "$log" 2>/dev/null | tr -d '\r' | cut -c1-100)"
 		done
 	) &
