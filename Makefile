@@ -2,11 +2,12 @@
 # Every verb is one script in scripts/, whose header says how it is used.
 #
 #   KERNEL=X.Y            one of the supported kernels (see the file "kernels")
+#   KERNELS="X.Y ..."     several of them, for make test
 #   LINUX=TREE            a git tree of yours instead of Debian's source
 #   BACKEND=bochs|qemu    instead of what the machine offers
 #   EXTRA_CONFIG=FILE     a kernel config fragment to add
 
-export KERNEL LINUX BACKEND EXTRA_CONFIG
+export KERNEL KERNELS LINUX BACKEND EXTRA_CONFIG
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test kernel apply series check refresh clean
@@ -32,6 +33,9 @@ series: ## export the series as mails: build/X.Y/series/
 
 check: ## the gates of the series: every commit builds, checkpatch
 	@scripts/check
+
+refresh: ## patches/ and arch-x86-kvm/ anew from commits: TREE=... BASE=...
+	@scripts/refresh $(TREE) $(BASE)
 
 clean: ## remove what was built here, not the cache
 	rm -rf build

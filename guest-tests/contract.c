@@ -3,7 +3,10 @@
  * The register contract of the leaves, and that they count what they claim, seen
  * from inside a guest with one vCPU.
  *
- * usage: contract vm|host, the scope that the host is set to
+ * usage: contract vm|host FLOOR
+ *
+ * vm or host is the scope that the host is set to.  FLOOR is how many exits an
+ * earlier VM took, more than this one did so far: only scope host may show them.
  */
 #include <fcntl.h>
 #include <sys/io.h>
@@ -69,6 +72,14 @@ static bool signature(unsigned int scope)
 		}
 	}
 	return true;
+}
+
+static bool scope_is_kept(unsigned int scope, uint64_t floor)
+{
+	uint64_t total = total_exits();
+
+	ksft_print_msg("%" PRIu64 " exits so far, an earlier VM took %" PRIu64 "\n", total, floor);
+	return floor && (scope == KVM_EXIT_STATS_SCOPE_VM ? total < floor : total > floor);
 }
 
 static bool totals_ignore_index_and_zero_the_rest(void)
@@ -158,25 +169,29 @@ static bool cpuid_counts_itself_exactly(void)
 	return true;
 }
 
+/* The console may still be draining, so take the least of several attempts. */
 static bool out_instructions_count_exactly(void)
 {
-	uint64_t before, after;
 	const unsigned int n = 1000;
+	uint64_t least = UINT64_MAX;
 
-	before = exits_of(EXIT_REASON_IO_INSTRUCTION);
-	for (unsigned int i = 0; i < n; i++)
-		outb(0, 0x80);
-	after = exits_of(EXIT_REASON_IO_INSTRUCTION);
+	for (int attempt = 0; attempt < ATTEMPTS && least != n; attempt++) {
+		uint64_t before = exits_of(EXIT_REASON_IO_INSTRUCTION), delta;
 
-	if (after - before != n) {
-		ksft_print_msg("%u OUTs counted as %" PRIu64 "\n", n, after - before);
-		return false;
+		for (unsigned int i = 0; i < n; i++)
+			outb(0, 0x80);
+		delta = exits_of(EXIT_REASON_IO_INSTRUCTION) - before;
+		if (delta < least)
+			least = delta;
 	}
-	return true;
+	if (least != n)
+		ksft_print_msg("%u OUTs counted as %" PRIu64 "\n", n, least);
+	return least == n;
 }
 
 /*
- * KVM handles a WRMSR of the TSC deadline without leaving its fast path.  The
+ * KVM handles a WRMSR of the TSC deadline without leaving its fast path, if it uses
+ * the VMX preemption timer, which L1's job checks.  The
  * guest kernel's own timer may add some while this runs, so take the least of
  * several attempts.
  */
@@ -253,7 +268,10 @@ static bool sum_of_exits_is_total(void)
 	return false;
 }
 
-/* As above.  What the total has and the sum has not is one CPUID's cost. */
+/*
+ * As above.  What the total has and the sum has not is one CPUID's cost, unless
+ * the host took an interrupt in it, which another attempt will not meet.
+ */
 static bool sum_of_cycles_is_total(void)
 {
 	uint64_t mean = cycles_of(EXIT_REASON_CPUID) / exits_of(EXIT_REASON_CPUID);
@@ -278,9 +296,10 @@ static bool sum_of_cycles_is_total(void)
 			return true;
 		ksft_print_msg("sum %" PRIu64 ", total %" PRIu64 ", a CPUID costs %" PRIu64 "\n",
 			       sum, total, mean);
-		return false;
+		if (total <= sum)
+			return false;
 	}
-	ksft_print_msg("no quiet moment in %d attempts\n", ATTEMPTS);
+	ksft_print_msg("no quiet moment with equality in %d attempts\n", ATTEMPTS);
 	return false;
 }
 
@@ -295,7 +314,7 @@ static bool cycles_fit_into_elapsed_time(void)
 	return false;
 }
 
-/* A CPUID takes KVM some hundred instructions, and the guest sees more than that. */
+/* A CPUID takes KVM hundreds of instructions, and the guest sees more than that. */
 static bool cost_of_cpuid_is_what_the_guest_measures(void)
 {
 	const unsigned int n = 1000;
@@ -310,17 +329,20 @@ static bool cost_of_cpuid_is_what_the_guest_measures(void)
 
 	ksft_print_msg("%u CPUIDs: %" PRIu64 " cycles of KVM's, %" PRIu64 " of the guest's\n",
 		       n, kvm, guest);
-	return kvm > guest / 10 && kvm < guest;
+	return kvm > 100 * n && kvm < guest;
 }
 
 int main(int argc, char **argv)
 {
-	unsigned int scope = argc > 1 && !strcmp(argv[1], "host") ? 2 : 1;
+	unsigned int scope = argc > 1 && !strcmp(argv[1], "host") ? KVM_EXIT_STATS_SCOPE_HOST :
+								     KVM_EXIT_STATS_SCOPE_VM;
+	uint64_t floor = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
 	int msr;
 
 	ksft_print_header();
-	ksft_set_plan(scope == 1 ? 13 : 12);
+	ksft_set_plan(scope == KVM_EXIT_STATS_SCOPE_VM ? 14 : 13);
 
+	run_case(scope_is_kept, scope, floor);
 	run_case(signature, scope);
 	run_case(totals_ignore_index_and_zero_the_rest);
 	run_case(undefined_reasons_say_so);
@@ -339,7 +361,7 @@ int main(int argc, char **argv)
 	run_case(counters_never_decrease);
 	run_case(sum_of_exits_is_total);
 	run_case(sum_of_cycles_is_total);
-	if (scope == 1)
+	if (scope == KVM_EXIT_STATS_SCOPE_VM)
 		run_case(cycles_fit_into_elapsed_time);
 	run_case(cost_of_cpuid_is_what_the_guest_measures);
 

@@ -37,9 +37,9 @@ holds() {
 small=$dir/small
 git init -q "$small"
 mkdir -p "$small/arch/x86/kvm"
-for f in Makefile $(git apply --numstat "$top"/patches/$kernel/*.patch | awk '{ print $3 }' | sort -u); do
+for f in Makefile $(git apply --numstat "$top/patches/$kernel"/*.patch | awk '{ print $3 }' | sort -u); do
 	mkdir -p "$small/$(dirname "$f")"
-	git -C "$tree" show "base:$f" >"$small/$f"
+	git -C "$tree" show "HEAD:$f" >"$small/$f"
 done
 git -C "$small" add -A -f .
 git -C "$small" commit -q -m base
@@ -50,9 +50,11 @@ unchanged() {
 head=$(git -C "$small" rev-parse HEAD)
 
 echo "TAP version 13"
-echo "1..23"
+echo "1..27"
 
 refuses "unknown KERNEL" "KERNEL=5.4 is not supported; choose one of:" env KERNEL=5.4 "$top/scripts/kernel"
+refuses "KERNEL that is equal only as a number" "is not supported" env KERNEL="${kernel}0" "$top/scripts/kernel"
+refuses "KERNELS with an unknown one" "KERNELS names 5.4" env KERNELS="$kernel 5.4" "$top/scripts/test"
 refuses "apply without LINUX" "which tree" "$top/scripts/apply"
 refuses "LINUX that does not exist" "is not a directory" env LINUX="$dir/none" "$top/scripts/apply"
 mkdir "$dir/plain"
@@ -77,6 +79,11 @@ refuses "a patch that does not apply" "does not apply .*exact context" env LINUX
 holds "it names file and line" grep -q 'arch/x86/kvm/vmx/vmx.c:[0-9]' "$dir/err"
 holds "the tree is untouched" unchanged "$other"
 git -C "$small" reset -q --hard "$head"
+
+echo mine >"$small/arch/x86/kvm/exit_stats.c"
+refuses "an untracked file in the way" "has an untracked arch/x86/kvm/exit_stats.c" env LINUX="$small" "$top/scripts/apply"
+holds "it is still there" grep -q mine "$small/arch/x86/kvm/exit_stats.c"
+rm "$small/arch/x86/kvm/exit_stats.c"
 
 holds "the series applies to the clean tree" env LINUX="$small" "$top/scripts/apply"
 holds "with the files it adds" cmp "$small/arch/x86/kvm/exit_stats.c" "$top/arch-x86-kvm/exit_stats.c"
@@ -113,5 +120,5 @@ refuses "QEMU missing" "qemu-system-x86_64 is not on the PATH" env PATH="$dir/on
 refuses "unknown BACKEND" "BACKEND=vbox is unknown" env BACKEND=vbox "$top/scripts/machine" "$dir/m" "$dir/image" "$dir/image"
 refuses "no image to boot" "run make kernel first" "$top/scripts/machine" "$dir/m" "$dir/none" "$dir/image"
 # A boot disk without a kernel never gets anywhere.
-refuses "a machine that hangs" "(hung: no end after 5 s|ended before its job did).*console.log" env BACKEND=bochs TIMEOUT=5 "$top/scripts/machine" "$dir/m" "$dir/image" "$dir/image"
+refuses "a machine that hangs" "(hung: no end after 5 s|ended before its job did).*console.log" env BACKEND=bochs MACHINE_TIMEOUT=5 "$top/scripts/machine" "$dir/m" "$dir/image" "$dir/image"
 refuses "EXTRA_CONFIG that does not exist" "cannot be read" env EXTRA_CONFIG="$dir/none" "$top/scripts/kernel"

@@ -6,19 +6,25 @@ set -euo pipefail
 
 verb=$(basename "$0")
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/kvm-exit-stats
+cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/kvm-exit-stats
 export CCACHE_DIR=${CCACHE_DIR:-$cache/ccache}
 # Git refuses to commit without an identity, and a bare machine has none.
 export GIT_COMMITTER_NAME=${GIT_COMMITTER_NAME:-$(git config user.name || echo "KVM exit stats")}
 export GIT_COMMITTER_EMAIL=${GIT_COMMITTER_EMAIL:-$(git config user.email || echo "exit-stats@localhost")}
 mkdir -p "$cache"
 
+# Commits are made as the project wants them, whatever the user's configuration.
+plain_git() {
+	git -c commit.gpgSign=false -c core.hooksPath=/dev/null -c core.autocrlf=false \
+		-c apply.whitespace=nowarn "$@"
+}
+
 say() { printf '[%s] %s\n' "$verb" "$*" >&2; }
 die() { printf '%s: error: %s\n' "$verb" "$*" >&2; exit 1; }
 
 # kernel_field X.Y N: field N of the kernel's line in the table of kernels.
 kernel_field() {
-	awk -v k="$1" -v n="$2" '$1 == k { print $n; found = 1 } END { exit !found }' "$top/kernels"
+	awk -v k="$1" -v n="$2" '$1 "" == k "" { print $n; found = 1 } END { exit !found }' "$top/kernels"
 }
 
 supported_kernels() { awk '!/^#/ && NF { printf "%s%s", sep, $1; sep = " " }' "$top/kernels"; }
@@ -41,13 +47,10 @@ step() {
 	mkdir -p "$(dirname "$log")"
 	say "$what"
 	(
-		# Neither the lock nor anybody's pipe is this process's to keep.
-		exec 9>&-
-		trap 'kill "$nap"; exit' TERM
-		while :; do
-			sleep 30 &
-			nap=$!
-			wait "$nap"
+		# Keep no lock, and don't outlive the verb: this job gets no ^C.
+		exec 9>&- >/dev/null
+		while sleep 1 && kill -0 $$ 2>/dev/null; do
+			[ $(((SECONDS - start) % 30)) -eq 0 ] || continue
 			say "  ... $((SECONDS - start)) s: $(tail -n 1 "$log" 2>/dev/null | tr -d '\r' | cut -c1-100)"
 		done
 	) &

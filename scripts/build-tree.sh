@@ -1,0 +1,54 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154,SC2034 # top and cache are common.sh's; the rest is for the verb
+# Sourced by the verbs that build: the working tree that is built from.
+#
+# It is one for all flavours and versions of the series, so that the compiler cache
+# sees the same paths, and it is switched between them so that only the files that
+# differ become newer.
+
+# build_tree X.Y: lock the tree for the rest of the verb and fetch the series into
+# it.  Sets tree, base_commit, series_commit and name, which tells apart what is
+# built from LINUX=.
+build_tree() {
+	local kernel=$1 base
+	base=$("$top/scripts/source")
+	name=$kernel
+	base_commit=base
+	if [ -n "${LINUX:-}" ]; then
+		name=$kernel-$(printf '%s' "$base" | sha256sum | cut -c1-8)
+		base_commit=HEAD
+	fi
+	base_commit=$(git -C "$base" rev-parse --verify "$base_commit^{commit}")
+	tree=$cache/tree/$name
+	export CCACHE_BASEDIR=$cache
+
+	mkdir -p "$cache/tree"
+	exec 9>"$tree.lock"
+	flock -n 9 || { say "waiting for another build to release $tree"; flock 9; }
+	# Its objects are borrowed from LINUX, whose owner may have dropped them.
+	if [ -d "$tree" ] && ! git -C "$tree" cat-file -e "HEAD^{tree}" 2>/dev/null; then
+		say "$tree has lost its source, checking it out anew"
+		rm -rf "$tree"
+	fi
+	if [ ! -d "$tree" ]; then
+		need_space "$cache" 3500
+		rm -rf "$tree.part"
+		step "checking out the source to build" "$cache/log/checkout.log" \
+			git clone -q --shared "$base" "$tree.part"
+		mv "$tree.part" "$tree"
+	fi
+	rm -f "$tree/.git/index.lock" # of a verb that was killed: the lock is ours
+	git -C "$tree" fetch -q "$base" "$base_commit"
+	"$top/scripts/series-commit" "$base" "$base_commit" "$tree.series" >/dev/null
+	git -C "$tree" fetch -q "$tree.series" HEAD
+	series_commit=$(git -C "$tree" rev-parse FETCH_HEAD)
+	rm -rf "$tree.series"
+}
+
+# switch_tree COMMIT: have its files, leaving alone those that are the same.
+switch_tree() {
+	if ! git -C "$tree" diff --quiet "$1" -- 2>/dev/null; then
+		git -C "$tree" checkout -q -f --detach "$1" ||
+			die "switching $tree to another version of the series failed; remove it and try again"
+	fi
+}
