@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# The unit tests of the accounting's logic, as TAP.
+set -euo pipefail
+top=$(cd "$(dirname "$0")/.." && pwd)
+make -s -C "$top/host-tests/unit" >&2
+echo "TAP version 13"
+"$top/build/unit/unit"

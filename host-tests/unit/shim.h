@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * As much of the kernel as arch-x86-kvm/exit_stats.c needs to be compiled as it
+ * stands and run on this machine: two CPUs, of which one is current, with a TSC
+ * each that the test sets.
+ */
+#ifndef SHIM_H
+#define SHIM_H
+
+#include <assert.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
+#define CONFIG_KVM_EXIT_STATS 1
+#define PAGE_SIZE 4096
+
+typedef uint64_t u64;
+typedef uint32_t u32;
+typedef uint16_t u16;
+typedef uint8_t u8;
+
+#undef __always_inline
+#define __always_inline inline __attribute__((__always_inline__))
+#define __read_mostly
+#define EXPORT_SYMBOL_GPL(sym) extern int shim_export_##sym
+#define EXPORT_PER_CPU_SYMBOL_GPL(sym) extern int shim_export_##sym
+#define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
+#define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
+#define min_t(type, a, b) ((type)(a) < (type)(b) ? (type)(a) : (type)(b))
+#define lower_32_bits(n) ((u32)(n))
+#define upper_32_bits(n) ((u32)((u64)(n) >> 32))
+#define array_index_nospec(index, size) ((index) < (size) ? (index) : 0)
+
+/* CPUs */
+#define SHIM_CPUS 2
+extern int shim_cpu;
+extern u64 shim_tsc[SHIM_CPUS];
+extern int shim_preempt_count;
+
+#define DECLARE_PER_CPU_ALIGNED(type, name) extern type shim_percpu_##name[SHIM_CPUS]
+#define DEFINE_PER_CPU_ALIGNED(type, name) type shim_percpu_##name[SHIM_CPUS]
+#define per_cpu(name, cpu) (shim_percpu_##name[cpu])
+/* Bare, as an argument of this_cpu operations, it is the current CPU's. */
+#define kvm_cpu_exit_stats shim_percpu_kvm_cpu_exit_stats[shim_cpu]
+#define __this_cpu_add(var, n) ((var) += (n))
+#define __this_cpu_inc(var) ((var)++)
+#define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < SHIM_CPUS; (cpu)++)
+
+static inline u64 rdtsc(void)
+{
+	return shim_tsc[shim_cpu];
+}
+
+static inline void preempt_disable(void)
+{
+	shim_preempt_count++;
+}
+
+static inline void preempt_enable(void)
+{
+	assert(shim_preempt_count-- > 0);
+}
+
+/* What the code under test did to the keys, in order. */
+extern char shim_trace[200];
+
+static inline void shim_log(const char *what, const char *name)
+{
+	size_t n = strlen(shim_trace);
+
+	snprintf(shim_trace + n, sizeof(shim_trace) - n, "%s%s ", what, name);
+}
+
+struct static_key {
+	bool on;
+	const char *name;
+};
+
+#define DECLARE_STATIC_KEY_FALSE(key) extern struct static_key key
+#define DEFINE_STATIC_KEY_FALSE(key) struct static_key key = { .name = #key }
+#define static_branch_unlikely(key) ((key)->on)
+#define static_key_enabled(key) ((key)->on)
+
+static inline void static_branch_enable(struct static_key *key)
+{
+	key->on = true;
+	shim_log("+", key->name);
+}
+
+static inline void static_branch_disable(struct static_key *key)
+{
+	key->on = false;
+	shim_log("-", key->name);
+}
+
+static inline void synchronize_rcu(void)
+{
+	shim_log("sync", "");
+}
+
+struct mutex {
+	bool held;
+};
+
+#define DEFINE_MUTEX(name) struct mutex name
+#define lockdep_assert_held(lock) assert((lock)->held)
+
+static inline void mutex_lock(struct mutex *lock)
+{
+	assert(!lock->held);
+	lock->held = true;
+}
+
+static inline void mutex_unlock(struct mutex *lock)
+{
+	assert(lock->held);
+	lock->held = false;
+}
+
+/* VMs: an array of vCPUs, VMs in a list */
+struct kvm_vcpu_exit_stats;
+struct kvm;
+
+struct kvm_vcpu {
+	struct kvm *kvm;
+	struct {
+		struct kvm_vcpu_exit_stats *exit_stats;
+	} arch;
+};
+
+#define SHIM_VCPUS 3
+struct kvm {
+	struct kvm *vm_list;
+	struct kvm_vcpu vcpu[SHIM_VCPUS];
+};
+
+extern struct mutex kvm_lock;
+extern struct kvm *vm_list;
+
+#define kvm_for_each_vcpu(i, v, kvm) \
+	for ((i) = 0; (i) < SHIM_VCPUS && ((v) = &(kvm)->vcpu[i]); (i)++)
+#define list_for_each_entry(pos, head, member) \
+	for ((pos) = *(head); pos; (pos) = (pos)->member)
+
+#define GFP_KERNEL_ACCOUNT 0
+#define kzalloc(size, flags) calloc(1, size)
+#define kfree(p) free(p)
+
+/* The module parameter */
+struct kernel_param {
+	int unused;
+};
+
+struct kernel_param_ops {
+	int (*set)(const char *val, const struct kernel_param *kp);
+	int (*get)(char *buffer, const struct kernel_param *kp);
+};
+
+#define module_param_cb(name, ops, arg, perm) extern int shim_param_##name
+#define MODULE_PARM_DESC(name, text) extern int shim_desc_##name
+#define sysfs_emit(buf, ...) snprintf(buf, PAGE_SIZE, __VA_ARGS__)
+
+/* Equal but for a newline at the end. */
+#define sysfs_match_string(array, s) shim_match(array, sizeof(array) / sizeof(*(array)), s)
+static inline int shim_match(const char *const *array, size_t n, const char *s)
+{
+	size_t len = strcspn(s, "\n");
+
+	for (size_t i = 0; i < n && !(s[len] && s[len + 1]); i++)
+		if (strlen(array[i]) == len && !strncmp(array[i], s, len))
+			return i;
+	return -EINVAL;
+}
+
+#endif /* SHIM_H */

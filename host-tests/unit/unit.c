@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Unit tests of exit_stats.c, compiled as it stands.
+ */
+#include "exit_stats.c"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+int shim_cpu;
+u64 shim_tsc[SHIM_CPUS];
+int shim_preempt_count;
+char shim_trace[200];
+struct mutex kvm_lock;
+struct kvm *vm_list;
+
+static struct kvm vm[2];
+
+struct regs {
+	u32 eax, ebx, ecx, edx;
+};
+
+static void assert_regs(struct regs r, u32 eax, u32 ebx, u32 ecx, u32 edx)
+{
+	assert_int_equal(r.eax, eax);
+	assert_int_equal(r.ebx, ebx);
+	assert_int_equal(r.ecx, ecx);
+	assert_int_equal(r.edx, edx);
+}
+
+static struct regs read_leaf(struct kvm_vcpu *vcpu, u32 leaf, u32 index)
+{
+	struct regs r = { leaf, 0xdeadbeef, index, 0xdeadbeef };
+
+	assert_true(kvm_exit_stats_cpuid(vcpu, &r.eax, &r.ebx, &r.ecx, &r.edx));
+	return r;
+}
+
+static u64 exits(struct kvm_vcpu *vcpu, u32 reason)
+{
+	struct regs r = read_leaf(vcpu, KVM_EXIT_STATS_LEAF_REASON_EXITS, reason);
+
+	return (u64)r.ebx << 32 | r.eax;
+}
+
+static u64 cycles(struct kvm_vcpu *vcpu, u32 reason)
+{
+	struct regs r = read_leaf(vcpu, KVM_EXIT_STATS_LEAF_REASON_CYCLES, reason);
+
+	return (u64)r.ebx << 32 | r.ecx;
+}
+
+static u64 total_exits(struct kvm_vcpu *vcpu)
+{
+	struct regs r = read_leaf(vcpu, KVM_EXIT_STATS_LEAF_EXITS, 0);
+
+	return (u64)r.ebx << 32 | r.eax;
+}
+
+static u64 total_cycles(struct kvm_vcpu *vcpu)
+{
+	struct regs r = read_leaf(vcpu, KVM_EXIT_STATS_LEAF_CYCLES, 0);
+
+	return (u64)r.ebx << 32 | r.ecx;
+}
+
+static void elapse(u64 ticks)
+{
+	shim_tsc[shim_cpu] += ticks;
+}
+
+static void set_scope(const char *scope)
+{
+	assert_int_equal(exit_stats_param_set(scope, NULL), 0);
+}
+
+/* Two VMs, counting in scope vm, all at zero, the CPUs' TSCs far apart. */
+static int setup(void **state)
+{
+	vm_list = &vm[0];
+	vm[0].vm_list = &vm[1];
+	shim_cpu = 0;
+	shim_tsc[0] = 1ULL << 40;
+	shim_tsc[1] = 5;
+	memset(shim_percpu_kvm_cpu_exit_stats, 0, sizeof(shim_percpu_kvm_cpu_exit_stats));
+	kvm_exit_stats_set_isa(KVM_EXIT_STATS_ISA_VMX);
+	set_scope("vm");
+	for (int i = 0; i < 2; i++) {
+		for (int j = 0; j < SHIM_VCPUS; j++) {
+			vm[i].vcpu[j].kvm = &vm[i];
+			assert_int_equal(kvm_exit_stats_vcpu_create(&vm[i].vcpu[j]), 0);
+		}
+	}
+	shim_trace[0] = 0;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	kvm_exit_stats_set_isa(0);
+	for (int i = 0; i < 2; i++)
+		for (int j = 0; j < SHIM_VCPUS; j++)
+			kvm_exit_stats_vcpu_destroy(&vm[i].vcpu[j]);
+	return 0;
+}
+
+/* An exit that is handled in the given time. */
+static void exit_of(struct kvm_vcpu *vcpu, u16 reason, u64 ticks)
+{
+	kvm_exit_stats_start(vcpu);
+	kvm_exit_stats_exit(vcpu, reason);
+	elapse(ticks);
+	kvm_exit_stats_stop(vcpu);
+}
+
+static void encodes_over_the_32_bit_boundary(void **state)
+{
+	static const u64 values[] = {
+		0, 1, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff, 0x100000000,
+		0x100000001, 0x123456789abcdef0, 1ULL << 63, UINT64_MAX,
+	};
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		u32 low = (u32)values[i], high = (u32)(values[i] >> 32);
+		struct kvm_exit_stat *total = vcpu->arch.exit_stats->stats.stat;
+		struct kvm_exit_stat *hlt = total + 1 + 12;
+
+		*total = (struct kvm_exit_stat){ .exits = values[i], .cycles = ~values[i] };
+		assert_regs(read_leaf(vcpu, 0x4ffffffc, 7), low, high, 0, 0);
+		assert_regs(read_leaf(vcpu, 0x4ffffffd, 7), 0, ~high, ~low, 0);
+		*total = (struct kvm_exit_stat){};
+		*hlt = (struct kvm_exit_stat){ .exits = values[i], .cycles = ~values[i] };
+		assert_regs(read_leaf(vcpu, 0x4ffffffe, 12), low, high, 0, 0);
+		assert_regs(read_leaf(vcpu, 0x4fffffff, 12), 0, ~high, ~low, 0);
+	}
+}
+
+static void signature_names_version_isa_and_scope(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	assert_regs(read_leaf(vcpu, 0x4ffffffb, 1), 0x010101, 0x454d564b, 0x53746978, 0x73746174);
+	set_scope("host");
+	assert_regs(read_leaf(vcpu, 0x4ffffffb, 1), 0x020101, 0x454d564b, 0x53746978, 0x73746174);
+}
+
+static void other_leaves_are_not_served(void **state)
+{
+	static const u32 leaves[] = { 0, 1, 0x40000000, 0x4ffffffa, 0x50000000, 0xffffffff };
+
+	for (size_t i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++) {
+		struct regs r = { leaves[i], 1, 2, 3 };
+
+		assert_false(kvm_exit_stats_cpuid(&vm[0].vcpu[0], &r.eax, &r.ebx, &r.ecx, &r.edx));
+		assert_regs(r, leaves[i], 1, 2, 3);
+	}
+}
+
+static void undefined_reasons_say_so(void **state)
+{
+	static const u32 far[] = { 0x100, 0xffff, 0x10000, 0x1000a, 0x80000000, 0xffffffff };
+
+	for (u32 i = 0; i < 256 + sizeof(far) / sizeof(far[0]); i++) {
+		u32 reason = i < 256 ? i : far[i - 256];
+		bool defined = reason <= 85 && reason != 35 && reason != 38 && reason != 42 &&
+			       reason != 71 && reason != 82 && reason != 83;
+		u32 edx = defined ? 0 : 0xffffffff;
+
+		assert_regs(read_leaf(&vm[0].vcpu[0], 0x4ffffffe, reason), 0, 0, 0, edx);
+		assert_regs(read_leaf(&vm[0].vcpu[0], 0x4fffffff, reason), 0, 0, 0, edx);
+	}
+}
+
+static void every_reason_has_its_own_counter(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+	u64 all = 0;
+
+	for (u16 reason = 0; reason <= 85; reason++, all += reason)
+		for (u16 n = 0; n <= reason; n++)
+			exit_of(vcpu, reason, 1000 + reason);
+	for (u16 reason = 0; reason <= 85; reason++) {
+		if (!vmx_exit_reason_is_defined(reason))
+			continue;
+		assert_int_equal(exits(vcpu, reason), reason + 1);
+		assert_int_equal(cycles(vcpu, reason), (reason + 1) * (1000 + reason));
+	}
+	assert_int_equal(total_exits(vcpu), all);
+}
+
+static void unknown_reasons_are_in_the_total(void **state)
+{
+	static const u16 unknown[] = { 71, 86, 87, 88, 0x100, 0xdead, 0xffff };
+	const size_t n = sizeof(unknown) / sizeof(unknown[0]);
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	for (size_t i = 0; i < n; i++)
+		exit_of(vcpu, unknown[i], 10);
+	assert_int_equal(total_exits(vcpu), n);
+	assert_int_equal(total_cycles(vcpu), 10 * n);
+	for (u32 reason = 0; reason <= 85; reason++)
+		if (vmx_exit_reason_is_defined(reason))
+			assert_int_equal(exits(vcpu, reason), 0);
+}
+
+static void scope_selects_what_is_summed(void **state)
+{
+	exit_of(&vm[0].vcpu[0], 10, 100);
+	exit_of(&vm[0].vcpu[2], 10, 200);
+	shim_cpu = 1;
+	exit_of(&vm[0].vcpu[1], 10, 400);
+	exit_of(&vm[1].vcpu[0], 10, 800);
+	exit_of(&vm[1].vcpu[0], 12, 1600);
+
+	assert_int_equal(exits(&vm[0].vcpu[0], 10), 3);
+	assert_int_equal(cycles(&vm[0].vcpu[1], 10), 700);
+	assert_int_equal(exits(&vm[0].vcpu[0], 12), 0);
+	assert_int_equal(total_exits(&vm[1].vcpu[1]), 2);
+	assert_int_equal(total_cycles(&vm[1].vcpu[1]), 2400);
+	set_scope("host");
+	assert_int_equal(exits(&vm[0].vcpu[0], 10), 4);
+	assert_int_equal(cycles(&vm[1].vcpu[0], 10), 1500);
+	assert_int_equal(total_exits(&vm[0].vcpu[0]), 5);
+	assert_int_equal(total_cycles(&vm[0].vcpu[0]), 3100);
+}
+
+static void off_serves_and_counts_nothing(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+	struct regs r = { 0x4ffffffc, 1, 2, 3 };
+
+	exit_of(vcpu, 10, 100);
+	set_scope("off");
+	assert_false(kvm_exit_stats_cpuid(vcpu, &r.eax, &r.ebx, &r.ecx, &r.edx));
+	assert_regs(r, 0x4ffffffc, 1, 2, 3);
+	exit_of(vcpu, 10, 100);
+	set_scope("vm");
+	assert_int_equal(exits(vcpu, 10), 1);
+	assert_int_equal(cycles(vcpu, 10), 100);
+}
+
+static void an_exit_is_counted_before_its_cycles_are(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	kvm_exit_stats_start(vcpu);
+	kvm_exit_stats_exit(vcpu, 10);
+	elapse(30);
+	assert_int_equal(exits(vcpu, 10), 1);
+	assert_int_equal(cycles(vcpu, 10), 0);
+	kvm_exit_stats_stop(vcpu);
+	assert_int_equal(cycles(vcpu, 10), 30);
+}
+
+static void only_on_cpu_time_is_accounted(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	kvm_exit_stats_start(vcpu);
+	kvm_exit_stats_exit(vcpu, 48);
+	elapse(10);
+	kvm_exit_stats_vcpu_put(vcpu);
+	elapse(1000000);
+	kvm_exit_stats_vcpu_load(vcpu);
+	elapse(20);
+	kvm_exit_stats_vcpu_put(vcpu);
+	shim_cpu = 1;
+	kvm_exit_stats_vcpu_load(vcpu);
+	elapse(40);
+	kvm_exit_stats_stop(vcpu);
+
+	assert_int_equal(cycles(vcpu, 48), 70);
+	assert_int_equal(total_cycles(vcpu), 70);
+	assert_int_equal(shim_percpu_kvm_cpu_exit_stats[0].stat[49].cycles, 30);
+	assert_int_equal(shim_percpu_kvm_cpu_exit_stats[1].stat[49].cycles, 40);
+	assert_int_equal(shim_preempt_count, 0);
+}
+
+static void nothing_is_accounted_without_an_exit(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	/* Loaded and put by ioctls, stopped twice, VM entry failed. */
+	kvm_exit_stats_vcpu_load(vcpu);
+	elapse(10);
+	kvm_exit_stats_vcpu_put(vcpu);
+	exit_of(vcpu, 12, 5);
+	elapse(1000);
+	kvm_exit_stats_stop(vcpu);
+	kvm_exit_stats_vcpu_put(vcpu);
+	kvm_exit_stats_vcpu_load(vcpu);
+	kvm_exit_stats_start(vcpu);
+	elapse(1000);
+	kvm_exit_stats_stop(vcpu);
+
+	assert_int_equal(total_cycles(vcpu), 5);
+	assert_int_equal(total_exits(vcpu), 1);
+}
+
+static void keys_are_flipped_in_a_safe_order(void **state)
+{
+	set_scope("host");
+	assert_string_equal(shim_trace, "");
+	set_scope("off");
+	assert_string_equal(shim_trace, "-kvm_exit_stats_count sync -kvm_exit_stats_clock ");
+	shim_trace[0] = 0;
+	set_scope("off");
+	assert_string_equal(shim_trace, "");
+	set_scope("vm\n");
+	assert_string_equal(shim_trace, "+kvm_exit_stats_clock sync +kvm_exit_stats_count ");
+}
+
+static void an_exit_in_flight_is_dropped_when_counting_stops(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[1].vcpu[2];
+
+	kvm_exit_stats_start(vcpu);
+	kvm_exit_stats_exit(vcpu, 30);
+	set_scope("off");
+	kvm_exit_stats_vcpu_put(vcpu);
+	shim_cpu = 1;
+	kvm_exit_stats_vcpu_load(vcpu);
+	set_scope("vm");
+	kvm_exit_stats_stop(vcpu);
+	assert_int_equal(exits(vcpu, 30), 1);
+	assert_int_equal(cycles(vcpu, 30), 0);
+}
+
+static void bad_parameters_change_nothing(void **state)
+{
+	static const char * const bad[] = { "", "\n", "VM", "vmm", "v", "host ", "off\nvm", "1" };
+	char value[PAGE_SIZE];
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(exit_stats_param_set(bad[i], NULL), -EINVAL);
+		exit_stats_param_get(value, NULL);
+		assert_string_equal(value, "vm\n");
+	}
+	assert_string_equal(shim_trace, "");
+}
+
+static void without_a_vendor_nothing_is_counted(void **state)
+{
+	struct kvm_vcpu vcpu = { .kvm = &vm[0] };
+
+	kvm_exit_stats_set_isa(0);
+	assert_false(kvm_exit_stats_clock.on || kvm_exit_stats_count.on);
+	assert_int_equal(kvm_exit_stats_vcpu_create(&vcpu), 0);
+	assert_null(vcpu.arch.exit_stats);
+	kvm_exit_stats_vcpu_destroy(&vcpu);
+}
+
+/* Any sequence of events: what was on a CPU is accounted, once, where it was. */
+static void sums_agree_after_any_sequence(void **state)
+{
+	struct kvm_exit_stat vcpus[KVM_EXIT_STATS_NR_SLOTS] = {}, sum = {};
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+	u64 expected = 0, n = 0;
+	bool open = false;
+
+	srand(1);
+	for (int i = 0; i < 200000; i++) {
+		u64 ticks = rand() % 1000;
+
+		elapse(ticks);
+		if (open)
+			expected += ticks;
+		switch (rand() % 4) {
+		case 0:
+			kvm_exit_stats_stop(vcpu);
+			open = false;
+			break;
+		case 1:
+			kvm_exit_stats_vcpu_put(vcpu);
+			shim_tsc[0] += rand();
+			shim_tsc[1] += rand();
+			shim_cpu = rand() % SHIM_CPUS;
+			kvm_exit_stats_vcpu_load(vcpu);
+			break;
+		default:
+			if (open)
+				break;
+			kvm_exit_stats_start(vcpu);
+			kvm_exit_stats_exit(vcpu, rand() % 90);
+			open = true;
+			n++;
+		}
+	}
+	kvm_exit_stats_stop(vcpu);
+
+	assert_int_equal(total_cycles(vcpu), expected);
+	assert_int_equal(total_exits(vcpu), n);
+	for (u32 slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++) {
+		for (int cpu = 0; cpu < SHIM_CPUS; cpu++) {
+			vcpus[slot].exits += shim_percpu_kvm_cpu_exit_stats[cpu].stat[slot].exits;
+			vcpus[slot].cycles += shim_percpu_kvm_cpu_exit_stats[cpu].stat[slot].cycles;
+		}
+		assert_int_equal(vcpus[slot].exits, vcpu->arch.exit_stats->stats.stat[slot].exits);
+		assert_int_equal(vcpus[slot].cycles, vcpu->arch.exit_stats->stats.stat[slot].cycles);
+		if (slot != KVM_EXIT_STATS_TOTAL) {
+			sum.exits += vcpus[slot].exits;
+			sum.cycles += vcpus[slot].cycles;
+		}
+	}
+	assert_int_equal(sum.exits, n);
+	assert_int_equal(sum.cycles, expected);
+}
+
+#define test(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test(encodes_over_the_32_bit_boundary),
+		test(signature_names_version_isa_and_scope),
+		test(other_leaves_are_not_served),
+		test(undefined_reasons_say_so),
+		test(every_reason_has_its_own_counter),
+		test(unknown_reasons_are_in_the_total),
+		test(scope_selects_what_is_summed),
+		test(off_serves_and_counts_nothing),
+		test(an_exit_is_counted_before_its_cycles_are),
+		test(only_on_cpu_time_is_accounted),
+		test(nothing_is_accounted_without_an_exit),
+		test(keys_are_flipped_in_a_safe_order),
+		test(an_exit_in_flight_is_dropped_when_counting_stops),
+		test(bad_parameters_change_nothing),
+		test(without_a_vendor_nothing_is_counted),
+		test(sums_agree_after_any_sequence),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
