@@ -19,8 +19,9 @@ plain_git() {
 		-c apply.whitespace=nowarn "$@"
 }
 
-say() { printf '[%s] %s\n' "$verb" "$*" >&2; }
-die() { printf '%s: error: %s\n' "$verb" "$*" >&2; exit 1; }
+# Paths within the checkout are said relative to it.
+say() { printf '[%s] %s\n' "$verb" "${*//"$top/"/}" >&2; }
+die() { printf '%s: error: %s\n' "$verb" "${*//"$top/"/}" >&2; exit 1; }
 
 # kernel_field X.Y N: field N of the kernel's line in the table of kernels.
 kernel_field() {
