@@ -55,6 +55,10 @@ DECLARE_PER_CPU_ALIGNED(struct kvm_exit_stats, kvm_cpu_exit_stats);
 int kvm_exit_stats_vcpu_create(struct kvm_vcpu *vcpu);
 void kvm_exit_stats_vcpu_destroy(struct kvm_vcpu *vcpu);
 void kvm_exit_stats_set_isa(u32 isa);
+void kvm_exit_stats_create_debugfs(void);
+void kvm_exit_stats_create_vm_debugfs(struct kvm *kvm);
+void kvm_exit_stats_create_vcpu_debugfs(struct kvm_vcpu *vcpu,
+					struct dentry *dentry);
 void __kvm_exit_stats_vcpu_load(struct kvm_vcpu *vcpu);
 void __kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu);
 bool __kvm_exit_stats_cpuid(struct kvm_vcpu *vcpu, u32 *eax, u32 *ebx,
@@ -153,6 +157,19 @@ static inline void kvm_exit_stats_vcpu_destroy(struct kvm_vcpu *vcpu)
 }
 
 static inline void kvm_exit_stats_set_isa(u32 isa)
+{
+}
+
+static inline void kvm_exit_stats_create_debugfs(void)
+{
+}
+
+static inline void kvm_exit_stats_create_vm_debugfs(struct kvm *kvm)
+{
+}
+
+static inline void
+kvm_exit_stats_create_vcpu_debugfs(struct kvm_vcpu *vcpu, struct dentry *dentry)
 {
 }
 

@@ -354,6 +354,68 @@ static void without_a_vendor_nothing_is_counted(void **state)
 	kvm_exit_stats_vcpu_destroy(&vcpu);
 }
 
+static void assert_shows(const struct file_operations *fops, void *private, const char *text)
+{
+	struct seq_file m = { .private = private };
+	size_t size;
+	char *buf;
+
+	m.out = open_memstream(&buf, &size);
+	assert_non_null(m.out);
+	assert_int_equal(fops->show(&m, NULL), 0);
+	fclose(m.out);
+	assert_string_equal(buf, text);
+	free(buf);
+}
+
+static void debugfs_shows_host_vm_and_vcpu(void **state)
+{
+	exit_of(&vm[0].vcpu[0], 0, 100);
+	exit_of(&vm[0].vcpu[1], 5, 200);
+	shim_cpu = 1;
+	exit_of(&vm[0].vcpu[1], 10, 1ULL << 40);
+	exit_of(&vm[1].vcpu[2], 86, 400);
+
+	assert_shows(&kvm_exit_stats_vcpu_fops, &vm[0].vcpu[0],
+		     "- total 1 100\n0 EXCEPTION_NMI 1 100\n");
+	assert_shows(&kvm_exit_stats_vm_fops, &vm[0],
+		     "- total 3 1099511628076\n"
+		     "0 EXCEPTION_NMI 1 100\n"
+		     "5 unnamed 1 200\n"
+		     "10 CPUID 1 1099511627776\n");
+	assert_shows(&kvm_exit_stats_vm_fops, &vm[1], "- total 1 400\n- other 1 400\n");
+	assert_shows(&kvm_exit_stats_host_fops, NULL,
+		     "- total 4 1099511628476\n"
+		     "0 EXCEPTION_NMI 1 100\n"
+		     "5 unnamed 1 200\n"
+		     "10 CPUID 1 1099511627776\n"
+		     "- other 1 400\n"
+		     "cpu0 - total 2 300\n"
+		     "cpu0 0 EXCEPTION_NMI 1 100\n"
+		     "cpu0 5 unnamed 1 200\n"
+		     "cpu1 - total 2 1099511628176\n"
+		     "cpu1 10 CPUID 1 1099511627776\n"
+		     "cpu1 - other 1 400\n");
+}
+
+/* Cycles go where they were spent, also if the exit was counted elsewhere. */
+static void debugfs_shows_cycles_of_a_migrated_exit(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	kvm_exit_stats_start(vcpu);
+	kvm_exit_stats_exit(vcpu, 12);
+	elapse(10);
+	kvm_exit_stats_vcpu_put(vcpu);
+	shim_cpu = 1;
+	kvm_exit_stats_vcpu_load(vcpu);
+	elapse(20);
+	kvm_exit_stats_stop(vcpu);
+	assert_shows(&kvm_exit_stats_host_fops, NULL,
+		     "- total 1 30\n12 HLT 1 30\ncpu0 - total 1 10\ncpu0 12 HLT 1 10\n"
+		     "cpu1 - total 0 20\ncpu1 12 HLT 0 20\n");
+}
+
 /* Any sequence of events: what was on a CPU is accounted, once, where it was. */
 static void sums_agree_after_any_sequence(void **state)
 {
@@ -430,6 +492,8 @@ int main(void)
 		test(an_exit_in_flight_is_dropped_when_counting_stops),
 		test(bad_parameters_change_nothing),
 		test(without_a_vendor_nothing_is_counted),
+		test(debugfs_shows_host_vm_and_vcpu),
+		test(debugfs_shows_cycles_of_a_migrated_exit),
 		test(sums_agree_after_any_sequence),
 	};
 
