@@ -6,7 +6,7 @@ set -euo pipefail
 
 verb=$(basename "$0")
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/kvm-exit-stats
+cache=${XDG_CACHE_HOME:-${HOME:?is not set, nor is XDG_CACHE_HOME}/.cache}/kvm-exit-stats
 export CCACHE_DIR=${CCACHE_DIR:-$cache/ccache}
 # Git refuses to commit without an identity, and a bare machine has none.
 export GIT_COMMITTER_NAME=${GIT_COMMITTER_NAME:-$(git config user.name || echo "KVM exit stats")}
