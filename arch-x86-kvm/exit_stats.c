@@ -6,7 +6,6 @@
  * vCPU and per CPU, and serves the sums to the guest through CPUID.
  */
 #include <linux/cpumask.h>
-#include <linux/debugfs.h>
 #include <linux/export.h>
 #include <linux/jump_label.h>
 #include <linux/kvm_host.h>
@@ -14,14 +13,9 @@
 #include <linux/mutex.h>
 #include <linux/nospec.h>
 #include <linux/rcupdate.h>
-#include <linux/sched.h>
-#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
-#include <linux/tracepoint-defs.h>
-
-#include <asm/vmx.h>
 
 #include "exit_stats.h"
 
@@ -48,8 +42,7 @@ EXPORT_PER_CPU_SYMBOL_GPL(kvm_cpu_exit_stats);
 
 static DEFINE_MUTEX(kvm_exit_stats_lock);
 static int exit_stats_scope __read_mostly = SCOPE_VM;
-/* Whose exits are counted, zero if the vendor module doesn't.  VMs pin it. */
-static u32 exit_stats_isa __read_mostly;
+u32 kvm_exit_stats_isa __read_mostly;
 
 static void kvm_exit_stats_drop_intervals(void)
 {
@@ -67,7 +60,7 @@ static void kvm_exit_stats_drop_intervals(void)
 
 static void kvm_exit_stats_update(void)
 {
-	bool enable = exit_stats_isa && exit_stats_scope != SCOPE_OFF;
+	bool enable = kvm_exit_stats_isa && exit_stats_scope != SCOPE_OFF;
 
 	lockdep_assert_held(&kvm_exit_stats_lock);
 
@@ -123,7 +116,7 @@ MODULE_PARM_DESC(exit_stats,
 void kvm_exit_stats_set_isa(u32 isa)
 {
 	mutex_lock(&kvm_exit_stats_lock);
-	exit_stats_isa = isa;
+	kvm_exit_stats_isa = isa;
 	kvm_exit_stats_update();
 	mutex_unlock(&kvm_exit_stats_lock);
 }
@@ -131,7 +124,7 @@ EXPORT_SYMBOL_GPL(kvm_exit_stats_set_isa);
 
 int kvm_exit_stats_vcpu_create(struct kvm_vcpu *vcpu)
 {
-	if (!exit_stats_isa)
+	if (!kvm_exit_stats_isa)
 		return 0;
 
 	vcpu->arch.exit_stats = kzalloc(sizeof(*vcpu->arch.exit_stats),
@@ -217,7 +210,7 @@ bool __kvm_exit_stats_cpuid(struct kvm_vcpu *vcpu, u32 *eax, u32 *ebx,
 	switch (leaf) {
 	case KVM_EXIT_STATS_LEAF_SIGNATURE:
 		*eax = KVM_EXIT_STATS_VERSION |
-		       exit_stats_isa << KVM_EXIT_STATS_ISA_SHIFT |
+		       kvm_exit_stats_isa << KVM_EXIT_STATS_ISA_SHIFT |
 		       scope << KVM_EXIT_STATS_SCOPE_SHIFT;
 		*ebx = KVM_EXIT_STATS_SIGNATURE_EBX;
 		*ecx = KVM_EXIT_STATS_SIGNATURE_ECX;
@@ -252,117 +245,4 @@ bool __kvm_exit_stats_cpuid(struct kvm_vcpu *vcpu, u32 *eax, u32 *ebx,
 	}
 
 	return true;
-}
-
-static const struct trace_print_flags vmx_exit_reasons[] = { VMX_EXIT_REASONS };
-
-static const char *vmx_exit_reason_name(u32 reason)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(vmx_exit_reasons); i++) {
-		if (vmx_exit_reasons[i].mask == reason)
-			return vmx_exit_reasons[i].name;
-	}
-
-	return "unnamed";
-}
-
-/* Whose (empty for the sum of all), reason, name, exits, cycles. */
-static void kvm_exit_stats_print(struct seq_file *m, const char *whose, u32 slot,
-				 struct kvm_exit_stat stat)
-{
-	/* A CPU may handle the rest of an exit that was counted on another. */
-	if (!stat.exits && !stat.cycles)
-		return;
-
-	if (slot == KVM_EXIT_STATS_TOTAL)
-		seq_printf(m, "%s- total", whose);
-	else if (slot > KVM_EXIT_STATS_NR_REASONS)
-		seq_printf(m, "%s- other", whose);
-	else
-		seq_printf(m, "%s%u %s", whose, slot - 1,
-			   vmx_exit_reason_name(slot - 1));
-
-	seq_printf(m, " %llu %llu\n", stat.exits, stat.cycles);
-}
-
-static void kvm_exit_stats_print_all(struct seq_file *m, const char *whose,
-				     const struct kvm_exit_stats *stats)
-{
-	u32 slot;
-
-	for (slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++) {
-		struct kvm_exit_stat stat = {};
-
-		kvm_exit_stat_add(&stat, stats, slot);
-		kvm_exit_stats_print(m, whose, slot, stat);
-	}
-}
-
-static int kvm_exit_stats_host_show(struct seq_file *m, void *v)
-{
-	char whose[16];
-	u32 slot;
-	int cpu;
-
-	for (slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++)
-		kvm_exit_stats_print(m, "", slot, kvm_exit_stats_sum_host(slot));
-
-	for_each_possible_cpu(cpu) {
-		/* There will be another call, with a larger buffer. */
-		if (seq_has_overflowed(m))
-			break;
-
-		snprintf(whose, sizeof(whose), "cpu%d ", cpu);
-		kvm_exit_stats_print_all(m, whose, &per_cpu(kvm_cpu_exit_stats, cpu));
-		cond_resched();
-	}
-
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(kvm_exit_stats_host);
-
-static int kvm_exit_stats_vm_show(struct seq_file *m, void *v)
-{
-	u32 slot;
-
-	for (slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++)
-		kvm_exit_stats_print(m, "", slot, kvm_exit_stats_sum_vm(m->private, slot));
-
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(kvm_exit_stats_vm);
-
-static int kvm_exit_stats_vcpu_show(struct seq_file *m, void *v)
-{
-	struct kvm_vcpu *vcpu = m->private;
-
-	kvm_exit_stats_print_all(m, "", &vcpu->arch.exit_stats->stats);
-
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(kvm_exit_stats_vcpu);
-
-void kvm_exit_stats_create_debugfs(void)
-{
-	/* kvm_stat takes a name that is also in a VM's directory for a number. */
-	debugfs_create_file("exit_stats_host", 0400, kvm_debugfs_dir, NULL,
-			    &kvm_exit_stats_host_fops);
-}
-EXPORT_SYMBOL_GPL(kvm_exit_stats_create_debugfs);
-
-void kvm_exit_stats_create_vm_debugfs(struct kvm *kvm)
-{
-	if (exit_stats_isa)
-		debugfs_create_file("exit_stats", 0400, kvm->debugfs_dentry, kvm,
-				    &kvm_exit_stats_vm_fops);
-}
-
-void kvm_exit_stats_create_vcpu_debugfs(struct kvm_vcpu *vcpu,
-					struct dentry *dentry)
-{
-	if (exit_stats_isa)
-		debugfs_create_file("exit_stats", 0400, dentry, vcpu,
-				    &kvm_exit_stats_vcpu_fops);
 }

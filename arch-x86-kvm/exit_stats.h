@@ -52,10 +52,13 @@ DECLARE_STATIC_KEY_FALSE(kvm_exit_stats_clock);
 DECLARE_STATIC_KEY_FALSE(kvm_exit_stats_count);
 DECLARE_PER_CPU_ALIGNED(struct kvm_exit_stats, kvm_cpu_exit_stats);
 
+/* Whose exits are counted, zero if the vendor module doesn't.  VMs pin it. */
+extern u32 kvm_exit_stats_isa;
+
 int kvm_exit_stats_vcpu_create(struct kvm_vcpu *vcpu);
 void kvm_exit_stats_vcpu_destroy(struct kvm_vcpu *vcpu);
 void kvm_exit_stats_set_isa(u32 isa);
-void kvm_exit_stats_create_debugfs(void);
+void kvm_exit_stats_create_host_debugfs(void);
 void kvm_exit_stats_create_vm_debugfs(struct kvm *kvm);
 void kvm_exit_stats_create_vcpu_debugfs(struct kvm_vcpu *vcpu,
 					struct dentry *dentry);
@@ -160,7 +163,7 @@ static inline void kvm_exit_stats_set_isa(u32 isa)
 {
 }
 
-static inline void kvm_exit_stats_create_debugfs(void)
+static inline void kvm_exit_stats_create_host_debugfs(void)
 {
 }
 

@@ -187,8 +187,16 @@ struct seq_file {
 	FILE *out;
 };
 
+struct seq_operations {
+	void *(*start)(struct seq_file *m, loff_t *pos);
+	void *(*next)(struct seq_file *m, void *v, loff_t *pos);
+	void (*stop)(struct seq_file *m, void *v);
+	int (*show)(struct seq_file *m, void *v);
+};
+
 struct file_operations {
 	int (*show)(struct seq_file *m, void *v);
+	const struct seq_operations *sops;
 };
 
 struct trace_print_flags {
@@ -199,15 +207,25 @@ struct trace_print_flags {
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define kvm_debugfs_dir NULL
 #define cond_resched() ((void)0)
-#define seq_has_overflowed(m) ((void)(m), false)
+#define SEQ_START_TOKEN ((void *)1)
+#define nr_cpu_ids SHIM_CPUS
+/* All are possible; n is signed in the kernel, too. */
+#define cpumask_next(n, mask) ((unsigned int)((int)(n) + 1))
 #define seq_printf(m, ...) fprintf((m)->out, __VA_ARGS__)
 #define DEFINE_SHOW_ATTRIBUTE(name) \
 	static const struct file_operations name##_fops = { .show = name##_show }
+#define DEFINE_SEQ_ATTRIBUTE(name) \
+	static const struct file_operations name##_fops = { .sops = &name##_sops }
+
+static inline struct dentry *debugfs_create_dir(const char *name, struct dentry *parent)
+{
+	return parent;
+}
 
 static inline void debugfs_create_file(const char *name, mode_t mode, struct dentry *parent,
 				       void *data, const struct file_operations *fops)
 {
-	assert(!strncmp(name, "exit_stats", 10) && mode == 0400 && fops->show);
+	assert(!strcmp(name, "exit_stats") && mode == 0400 && (fops->show || fops->sops));
 }
 
 #endif /* SHIM_H */

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * VM-exit statistics in debugfs, for the administrator of the host
+ */
+#include <linux/cpumask.h>
+#include <linux/debugfs.h>
+#include <linux/export.h>
+#include <linux/kvm_host.h>
+#include <linux/sched.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/tracepoint-defs.h>
+
+#include <asm/vmx.h>
+
+#include "exit_stats.h"
+
+static const struct trace_print_flags vmx_exit_reasons[] = { VMX_EXIT_REASONS };
+
+static const char *vmx_exit_reason_name(u32 reason)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(vmx_exit_reasons); i++) {
+		if (vmx_exit_reasons[i].mask == reason)
+			return vmx_exit_reasons[i].name;
+	}
+
+	return "unnamed";
+}
+
+static void kvm_exit_stats_add(struct kvm_exit_stats *sum,
+			       const struct kvm_exit_stats *stats)
+{
+	u32 slot;
+
+	for (slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++) {
+		sum->stat[slot].exits += READ_ONCE(stats->stat[slot].exits);
+		sum->stat[slot].cycles += READ_ONCE(stats->stat[slot].cycles);
+	}
+}
+
+/* Whose (empty for the sum of all), reason, name, exits, cycles. */
+static void kvm_exit_stats_print(struct seq_file *m, const char *whose,
+				 const struct kvm_exit_stats *stats)
+{
+	u32 slot;
+
+	for (slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++) {
+		u64 exits = READ_ONCE(stats->stat[slot].exits);
+		u64 cycles = READ_ONCE(stats->stat[slot].cycles);
+
+		/*
+		 * The sum of all has its total even if there was no exit yet.
+		 * A CPU may have cycles of an exit counted on another one.
+		 */
+		if (!exits && !cycles && (slot != KVM_EXIT_STATS_TOTAL || *whose))
+			continue;
+
+		if (slot == KVM_EXIT_STATS_TOTAL)
+			seq_printf(m, "%s- total", whose);
+		else if (slot > KVM_EXIT_STATS_NR_REASONS)
+			seq_printf(m, "%s- other", whose);
+		else
+			seq_printf(m, "%s%u %s", whose, slot - 1,
+				   vmx_exit_reason_name(slot - 1));
+
+		seq_printf(m, " %llu %llu\n", exits, cycles);
+	}
+}
+
+/* Position 0 is the sum, each possible CPU follows as its number + 1. */
+static void *kvm_exit_stats_host_start(struct seq_file *m, loff_t *pos)
+{
+	unsigned int cpu;
+
+	if (!*pos)
+		return SEQ_START_TOKEN;
+
+	cpu = cpumask_next(*pos - 2, cpu_possible_mask);
+	if (cpu >= nr_cpu_ids)
+		return NULL;
+
+	*pos = cpu + 1;
+	return pos;
+}
+
+static void *kvm_exit_stats_host_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	++*pos;
+	return kvm_exit_stats_host_start(m, pos);
+}
+
+static void kvm_exit_stats_host_stop(struct seq_file *m, void *v)
+{
+}
+
+static int kvm_exit_stats_host_show(struct seq_file *m, void *v)
+{
+	struct kvm_exit_stats *sum;
+	char whose[16];
+	int cpu;
+
+	if (v != SEQ_START_TOKEN) {
+		cpu = *(loff_t *)v - 1;
+		snprintf(whose, sizeof(whose), "cpu%d ", cpu);
+		kvm_exit_stats_print(m, whose, &per_cpu(kvm_cpu_exit_stats, cpu));
+		return 0;
+	}
+
+	sum = kzalloc(sizeof(*sum), GFP_KERNEL);
+	if (!sum)
+		return -ENOMEM;
+
+	for_each_possible_cpu(cpu) {
+		kvm_exit_stats_add(sum, &per_cpu(kvm_cpu_exit_stats, cpu));
+		cond_resched();
+	}
+
+	kvm_exit_stats_print(m, "", sum);
+	kfree(sum);
+	return 0;
+}
+
+static const struct seq_operations kvm_exit_stats_host_sops = {
+	.start	= kvm_exit_stats_host_start,
+	.next	= kvm_exit_stats_host_next,
+	.stop	= kvm_exit_stats_host_stop,
+	.show	= kvm_exit_stats_host_show,
+};
+DEFINE_SEQ_ATTRIBUTE(kvm_exit_stats_host);
+
+static int kvm_exit_stats_vm_show(struct seq_file *m, void *v)
+{
+	struct kvm *kvm = m->private;
+	struct kvm_exit_stats *sum;
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+
+	sum = kzalloc(sizeof(*sum), GFP_KERNEL);
+	if (!sum)
+		return -ENOMEM;
+
+	kvm_for_each_vcpu(i, vcpu, kvm) {
+		kvm_exit_stats_add(sum, &vcpu->arch.exit_stats->stats);
+		cond_resched();
+	}
+
+	kvm_exit_stats_print(m, "", sum);
+	kfree(sum);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(kvm_exit_stats_vm);
+
+static int kvm_exit_stats_vcpu_show(struct seq_file *m, void *v)
+{
+	struct kvm_vcpu *vcpu = m->private;
+
+	kvm_exit_stats_print(m, "", &vcpu->arch.exit_stats->stats);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(kvm_exit_stats_vcpu);
+
+void kvm_exit_stats_create_host_debugfs(void)
+{
+	debugfs_create_file("exit_stats", 0400,
+			    debugfs_create_dir("host", kvm_debugfs_dir), NULL,
+			    &kvm_exit_stats_host_fops);
+}
+EXPORT_SYMBOL_GPL(kvm_exit_stats_create_host_debugfs);
+
+void kvm_exit_stats_create_vm_debugfs(struct kvm *kvm)
+{
+	if (kvm_exit_stats_isa)
+		debugfs_create_file("exit_stats", 0400, kvm->debugfs_dentry, kvm,
+				    &kvm_exit_stats_vm_fops);
+}
+
+void kvm_exit_stats_create_vcpu_debugfs(struct kvm_vcpu *vcpu,
+					struct dentry *dentry)
+{
+	if (vcpu->arch.exit_stats)
+		debugfs_create_file("exit_stats", 0400, dentry, vcpu,
+				    &kvm_exit_stats_vcpu_fops);
+}
