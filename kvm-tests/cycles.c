@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What is in the cycles and what is not: only what KVM did for the exit, on a CPU.
+ *
+ * usage: cycles
+ *
+ * Wants to be alone on a machine of two CPUs whose kernel preempts (preempt=full),
+ * so that a vCPU's thread is scheduled out inside its exit handler.  To tell one
+ * CPU's TSC from the other's, it sets CPU 1's ahead.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kvm_util.h"
+#include "processor.h"
+#include "apic.h"
+
+#include "kselftest.h"
+#include "oracle.h"
+
+#define USER_PORT 0x80
+#define TIMER_VECTOR 0x40
+#define LVT_TIMER 0x320
+#define LVT_TIMER_TSCDEADLINE (2 << 17)
+
+#define NR_CPUID 20000
+#define NR_HLT 20
+#define HLT_CYCLES 2000000
+#define NR_OUT 100
+#define OUT_CYCLES 1000000
+#define NR_MOVES 200
+#define NR_BUSY 3
+/* How far CPU 1's TSC is ahead: no exit takes as long. */
+#define TSC_AHEAD (1ull << 44)
+/* More than any exit costs that these guests cause, interrupts included. */
+#define EXIT_CYCLES_MAX 20000
+
+static volatile bool stop;
+
+/* ---- guests ---- */
+
+static void guest_cpuid(void)
+{
+	uint32_t a, b, c, d;
+
+	for (int i = 0; i < NR_CPUID; i++)
+		__cpuid(1, 0, &a, &b, &c, &d);
+	GUEST_DONE();
+}
+
+static void end_of_interrupt(struct ex_regs *regs)
+{
+	x2apic_write_reg(APIC_EOI, 0);
+}
+
+static void guest_hlt(void)
+{
+	x2apic_enable();
+	x2apic_write_reg(LVT_TIMER, LVT_TIMER_TSCDEADLINE | TIMER_VECTOR);
+	for (int i = 0; i < NR_HLT; i++) {
+		asm volatile("cli");
+		wrmsr(MSR_IA32_TSC_DEADLINE, rdtsc() + HLT_CYCLES);
+		asm volatile("sti; hlt; cli");
+	}
+	GUEST_DONE();
+}
+
+static void guest_out(void)
+{
+	for (int i = 0; i < NR_OUT; i++)
+		asm volatile("outb %%al, %%dx" :: "d"(USER_PORT), "a"(0));
+	GUEST_DONE();
+}
+
+static void guest_until_stopped(void)
+{
+	uint32_t a, b, c, d;
+
+	while (!stop) {
+		__cpuid(1, 0, &a, &b, &c, &d);
+		rdmsr(MSR_IA32_APICBASE);
+	}
+	GUEST_DONE();
+}
+
+/* ---- what they are measured with ---- */
+
+struct run {
+	struct kvm_vcpu *vcpu;
+	/* of the vCPU, of the host while it ran, and how long that took */
+	struct figures f;
+	struct host_figures host;
+	uint64_t elapsed;
+};
+
+static void pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	TEST_ASSERT(!sched_setaffinity(0, sizeof(set), &set), "cannot pin to CPU %d", cpu);
+}
+
+static struct run create(void *code)
+{
+	struct run run = {};
+	struct kvm_vm *vm = vm_create_with_one_vcpu(&run.vcpu, code);
+
+	vm_init_descriptor_tables(vm);
+	vcpu_init_descriptor_tables(run.vcpu);
+	vcpu_set_cpuid_feature(run.vcpu, X86_FEATURE_TSC_DEADLINE_TIMER);
+	vm_install_exception_handler(vm, TIMER_VECTOR, end_of_interrupt);
+	return run;
+}
+
+static void measure(struct run *run, uint64_t user_cycles)
+{
+	struct host_figures before;
+	char path[128];
+	struct ucall uc;
+
+	figures_host(&before);
+	run->elapsed = rdtsc();
+	for (;;) {
+		vcpu_run(run->vcpu);
+		if (get_ucall(run->vcpu, &uc) == UCALL_DONE)
+			break;
+		TEST_ASSERT(!uc.cmd && run->vcpu->run->exit_reason == KVM_EXIT_IO,
+			    "guest: command %lu, exit reason %u", uc.cmd,
+			    run->vcpu->run->exit_reason);
+		for (uint64_t until = rdtsc() + user_cycles; rdtsc() < until;)
+			;
+	}
+	run->elapsed = rdtsc() - run->elapsed;
+
+	snprintf(path, sizeof(path), KVM_DEBUGFS "/%d-%d/vcpu0/exit_stats", getpid(), run->vcpu->vm->fd);
+	TEST_ASSERT(figures_read(path, &run->f, NULL), "cannot read %s", path);
+	figures_host(&run->host);
+	figures_subtract(&run->host.sum, &before.sum);
+	for (int cpu = 0; cpu < NR_CPUS_MAX; cpu++)
+		figures_subtract(&run->host.cpu[cpu], &before.cpu[cpu]);
+}
+
+static uint64_t mean(const struct figures *f, uint32_t reason)
+{
+	return f->exits[reason] ? f->cycles[reason] / f->exits[reason] : 0;
+}
+
+/* Of any run, wherever it ran. */
+static bool sane(const char *what, const struct run *run)
+{
+	struct figures cpus = {};
+	bool ok = figures_add_up(what, &run->f);
+
+	for (int cpu = 0; cpu < NR_CPUS_MAX; cpu++)
+		figures_add(&cpus, &run->host.cpu[cpu]);
+	if (!figures_equal(&cpus, &run->f) || !figures_equal(&run->host.sum, &run->f)) {
+		ksft_print_msg("%s: the vCPU has %" PRIu64 " exits and %" PRIu64 " cycles, the CPUs %" PRIu64 " and %" PRIu64 "\n",
+			       what, run->f.total_exits, run->f.total_cycles,
+			       cpus.total_exits, cpus.total_cycles);
+		ok = false;
+	}
+	for (uint32_t r = 0; r < NR_REASONS; r++) {
+		if (!run->f.exits[r])
+			continue;
+		ksft_print_msg("%s: %-20s %6" PRIu64 " exits, mean %" PRIu64 " cycles\n", what,
+			       oracle_name(r), run->f.exits[r], mean(&run->f, r));
+		ok &= mean(&run->f, r) < EXIT_CYCLES_MAX;
+	}
+	return ok;
+}
+
+static bool fits(const char *what, const struct run *run)
+{
+	ksft_print_msg("%s: %" PRIu64 " of %" PRIu64 " cycles\n", what, run->f.total_cycles, run->elapsed);
+	return run->f.total_cycles < run->elapsed;
+}
+
+/* ---- the cases ---- */
+
+static bool blocking_in_hlt_is_not_in(void)
+{
+	uint64_t blocked;
+	struct run run;
+
+	pin(0);
+	run = create(guest_hlt);
+	measure(&run, 0);
+	blocked = (run.elapsed - run.f.total_cycles) / NR_HLT;
+	ksft_print_msg("blocked for %" PRIu64 " cycles each time\n", blocked);
+	return sane("HLT", &run) && fits("HLT", &run) &&
+	       run.f.exits[EXIT_REASON_HLT] >= NR_HLT / 2 &&
+	       blocked > 20 * mean(&run.f, EXIT_REASON_HLT);
+}
+
+static bool user_space_is_not_in(void)
+{
+	struct run run;
+
+	pin(0);
+	run = create(guest_out);
+	measure(&run, OUT_CYCLES);
+	return sane("OUT", &run) && fits("OUT", &run) &&
+	       run.f.exits[EXIT_REASON_IO_INSTRUCTION] == NR_OUT + 1 &&
+	       run.elapsed > (uint64_t)NR_OUT * OUT_CYCLES &&
+	       mean(&run.f, EXIT_REASON_IO_INSTRUCTION) < OUT_CYCLES / 100;
+}
+
+/* Others that want the same CPU make the guest slower, but not its exits. */
+static bool busy_neighbours_are_not_in(void)
+{
+	pid_t busy[NR_BUSY];
+	uint64_t alone_mean, mean_cycles;
+	struct run alone, run;
+	bool ok;
+
+	pin(1);
+	alone = create(guest_cpuid);
+	measure(&alone, 0);
+	alone_mean = mean(&alone.f, EXIT_REASON_CPUID);
+
+	for (int i = 0; i < NR_BUSY; i++) {
+		busy[i] = fork();
+		if (!busy[i])
+			for (;;)
+				asm volatile("");
+	}
+	run = create(guest_cpuid);
+	measure(&run, 0);
+	for (int i = 0; i < NR_BUSY; i++) {
+		kill(busy[i], SIGKILL);
+		waitpid(busy[i], NULL, 0);
+	}
+	mean_cycles = mean(&run.f, EXIT_REASON_CPUID);
+	ok = sane("alone", &alone) & sane("busy", &run) & fits("alone", &alone) & fits("busy", &run);
+	ksft_print_msg("CPUID costs %" PRIu64 " cycles alone, %" PRIu64 " with %d busy neighbours; %" PRIu64 " cycles became %" PRIu64 "\n",
+		       alone_mean, mean_cycles, NR_BUSY, alone.elapsed, run.elapsed);
+	/* Else they did not disturb it. */
+	return ok && run.elapsed > 2 * alone.elapsed &&
+	       mean_cycles * 100 < alone_mean * 105 && mean_cycles * 105 > alone_mean * 100;
+}
+
+static void *move_about(void *arg)
+{
+	struct kvm_vcpu *vcpu = arg;
+	volatile bool *guest_stop = addr_gva2hva(vcpu->vm, (vm_vaddr_t)&stop);
+	pid_t thread = getpid();
+
+	for (int i = 0; i < NR_MOVES; i++) {
+		cpu_set_t set;
+
+		CPU_ZERO(&set);
+		CPU_SET(i & 1, &set);
+		sched_setaffinity(thread, sizeof(set), &set);
+		usleep(1000);
+	}
+	*guest_stop = true;
+	return NULL;
+}
+
+static bool moving_between_cpus_is_exact(void)
+{
+	pthread_t thread;
+	struct run run;
+	bool ok;
+
+	pin(0);
+	run = create(guest_until_stopped);
+	TEST_ASSERT(!pthread_create(&thread, NULL, move_about, run.vcpu), "no thread");
+	measure(&run, 0);
+	pthread_join(thread, NULL);
+	ok = sane("moved", &run);
+	ksft_print_msg("CPU 0 had %" PRIu64 " exits, CPU 1 %" PRIu64 "\n",
+		       run.host.cpu[0].total_exits, run.host.cpu[1].total_exits);
+	return ok && run.host.cpu[0].total_exits > NR_MOVES && run.host.cpu[1].total_exits > NR_MOVES;
+}
+
+/* ---- the machine ---- */
+
+static uint64_t tsc_of(int cpu)
+{
+	pin(cpu);
+	return rdtsc();
+}
+
+static bool tscs_differ(void)
+{
+	uint64_t ahead = TSC_AHEAD, t0, t1;
+	int msr = open("/dev/cpu/1/msr", O_WRONLY);
+
+	if (msr < 0 || pwrite(msr, &ahead, sizeof(ahead), MSR_IA32_TSC_ADJUST) != sizeof(ahead))
+		ksft_print_msg("cannot set CPU 1's TSC: %s\n", strerror(errno));
+	if (msr >= 0)
+		close(msr);
+	t0 = tsc_of(0);
+	t1 = tsc_of(1);
+	ksft_print_msg("TSCs %" PRIu64 " and %" PRIu64 "\n", t0, t1);
+	return t1 > t0 && t1 - t0 > TSC_AHEAD / 2;
+}
+
+/* In a process of its own: a failed assertion of the library ends it. */
+static void run_case(bool (*fn)(void), const char *name)
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		alarm(30);
+		_exit(fn() ? 0 : 1);
+	}
+	ksft_test_result(pid > 0 && waitpid(pid, &status, 0) == pid && !status, "%s\n", name);
+}
+
+#define RUN(fn) run_case(fn, #fn)
+
+int main(void)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	ksft_print_header();
+	ksft_set_plan(5);
+	RUN(blocking_in_hlt_is_not_in);
+	RUN(user_space_is_not_in);
+	RUN(busy_neighbours_are_not_in);
+	RUN(tscs_differ);
+	RUN(moving_between_cpus_is_exact);
+	ksft_finished();
+}
