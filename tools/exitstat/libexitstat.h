@@ -2,12 +2,28 @@
 /*
  * Read a guest's VM-exit statistics, header only.
  *
- * The leaves are those of exit_stats_abi.h.  Counts are in exits, times in
- * cycles of the host's TSC.  Each figure is the sum over the vCPUs of the VM
- * (scope VM) or over all CPUs of the host (scope HOST), and every read of one
- * is itself a VM exit of reason CPUID.  Figures read one after the other are
- * no snapshot.  A figure that is lower than before means that the counters have
- * started over, e.g. because the VM was migrated.
+ *	struct exitstat_info info;
+ *	struct exitstat stat;
+ *
+ *	if (exitstat_detect(&info) && info.version == KVM_EXIT_STATS_VERSION &&
+ *	    exitstat_reason(reason, &stat))
+ *		...
+ *
+ * Units: counts are in exits, times in cycles of the host's TSC.  Each figure is
+ * the sum over the vCPUs of the VM (scope VM) or over all CPUs of the host (scope
+ * HOST).  The leaves are those of exit_stats_abi.h.
+ *
+ * Errors: the one thing that can go wrong is that there are no statistics.
+ * exitstat_detect() says so, and must be asked first: a host that doesn't serve
+ * them answers the other leaves with unrelated data.  The host may switch them off
+ * and change their scope at any time, so whoever reads again detects again.
+ *
+ * Every CPUID is itself a VM exit of reason CPUID, counted before it is answered.
+ * How many a function executes is said with it.  Figures read one after the other
+ * are no snapshot.  A figure that is lower than before means that the counters
+ * have started over.
+ *
+ * There is no state: any thread may read, on any vCPU, without privilege.
  */
 #ifndef LIBEXITSTAT_H
 #define LIBEXITSTAT_H
@@ -35,7 +51,7 @@ struct exitstat {
 	uint64_t cycles;
 };
 
-/* One CPUID, registers as the guest sees them. */
+/* One CPUID instruction, registers as the guest sees them. */
 static inline struct exitstat_regs exitstat_cpuid(uint32_t leaf, uint32_t index)
 {
 	struct exitstat_regs r;
@@ -45,12 +61,28 @@ static inline struct exitstat_regs exitstat_cpuid(uint32_t leaf, uint32_t index)
 }
 
 /*
- * Does the host serve the statistics?  Ask this first: a host that doesn't
- * answers the leaves with unrelated data.
+ * What the functions below read through.  To have them read a recording instead,
+ * define it, before this is included, as the name of a function that is declared
+ * like exitstat_cpuid().
  */
+#ifndef EXITSTAT_CPUID
+#define EXITSTAT_CPUID exitstat_cpuid
+#endif
+
+static inline uint64_t exitstat_exits_of(struct exitstat_regs r)
+{
+	return (uint64_t)r.ebx << 32 | r.eax;
+}
+
+static inline uint64_t exitstat_cycles_of(struct exitstat_regs r)
+{
+	return (uint64_t)r.ebx << 32 | r.ecx;
+}
+
+/* Does the host serve the statistics?  If not, info is unchanged.  One CPUID. */
 static inline bool exitstat_detect(struct exitstat_info *info)
 {
-	struct exitstat_regs r = exitstat_cpuid(KVM_EXIT_STATS_LEAF_SIGNATURE, 0);
+	struct exitstat_regs r = EXITSTAT_CPUID(KVM_EXIT_STATS_LEAF_SIGNATURE, 0);
 
 	if (r.ebx != KVM_EXIT_STATS_SIGNATURE_EBX ||
 	    r.ecx != KVM_EXIT_STATS_SIGNATURE_ECX ||
@@ -63,35 +95,32 @@ static inline bool exitstat_detect(struct exitstat_info *info)
 	return true;
 }
 
-static inline uint64_t exitstat_exits_of(struct exitstat_regs r)
-{
-	return (uint64_t)r.ebx << 32 | r.eax;
-}
-
-static inline uint64_t exitstat_cycles_of(struct exitstat_regs r)
-{
-	return (uint64_t)r.ebx << 32 | r.ecx;
-}
-
+/* Over all reasons, also those that have no leaf of their own.  Two CPUIDs. */
 static inline struct exitstat exitstat_total(void)
 {
 	return (struct exitstat){
-		.exits = exitstat_exits_of(exitstat_cpuid(KVM_EXIT_STATS_LEAF_EXITS, 0)),
-		.cycles = exitstat_cycles_of(exitstat_cpuid(KVM_EXIT_STATS_LEAF_CYCLES, 0)),
+		.exits = exitstat_exits_of(EXITSTAT_CPUID(KVM_EXIT_STATS_LEAF_EXITS, 0)),
+		.cycles = exitstat_cycles_of(EXITSTAT_CPUID(KVM_EXIT_STATS_LEAF_CYCLES, 0)),
 	};
 }
 
-/* Returns false if the architecture does not define the exit reason. */
+/*
+ * The figures of one exit reason.  Returns false, and leaves them unchanged, if the
+ * architecture does not define the reason.  Two CPUIDs; one if there were no exits,
+ * which took no cycles either, or if the reason is not defined.
+ */
 static inline bool exitstat_reason(uint32_t reason, struct exitstat *stat)
 {
-	struct exitstat_regs r = exitstat_cpuid(KVM_EXIT_STATS_LEAF_REASON_EXITS, reason);
+	struct exitstat_regs r = EXITSTAT_CPUID(KVM_EXIT_STATS_LEAF_REASON_EXITS, reason);
 
 	if (r.edx == KVM_EXIT_STATS_UNDEFINED)
 		return false;
 
 	stat->exits = exitstat_exits_of(r);
-	r = exitstat_cpuid(KVM_EXIT_STATS_LEAF_REASON_CYCLES, reason);
-	stat->cycles = exitstat_cycles_of(r);
+	stat->cycles = 0;
+	if (stat->exits)
+		stat->cycles = exitstat_cycles_of(EXITSTAT_CPUID(KVM_EXIT_STATS_LEAF_REASON_CYCLES,
+								 reason));
 	return true;
 }
 
