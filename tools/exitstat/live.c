@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The full-screen view: the table of the last interval, redrawn.
+ */
+#include "live.h"
+
+#include <curses.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "output.h"
+
+/* The line of status above the table, its own two, the total, and that of the keys */
+#define LINES_BESIDE_ROWS 5
+
+struct view {
+	struct watch *watch;
+	/* The user's, with what keys have changed */
+	struct options options;
+	bool paused;
+	/* Each is the other's base. */
+	struct sample samples[2];
+	unsigned int nr_samples;
+	double next;
+};
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static bool take_sample(struct view *view)
+{
+	struct sample *sample = &view->samples[view->nr_samples % 2];
+	struct sample *base = view->nr_samples ? &view->samples[(view->nr_samples + 1) % 2] : NULL;
+
+	view->next = now() + view->options.interval;
+	if (!sample_read(sample, view->watch, base))
+		return false;
+	view->nr_samples++;
+	return true;
+}
+
+static void draw_table(const struct view *view)
+{
+	bool first = view->nr_samples == 1;
+	const struct sample *sample = &view->samples[(view->nr_samples - 1) % 2];
+	const struct sample *base = first ? NULL : &view->samples[view->nr_samples % 2];
+	uint64_t room = LINES > LINES_BESIDE_ROWS ? (uint64_t)(LINES - LINES_BESIDE_ROWS) : 1;
+	struct options options = view->options;
+	char *text = NULL, *line, *rest;
+	struct report report;
+	size_t size;
+	FILE *f;
+
+	if (!options.top || options.top > room)
+		options.top = room;
+	options.no_header = false;
+	report_make(&report, view->watch, &options, first ? REPORT_SINCE_BOOT : REPORT_INTERVAL,
+		    base, sample);
+
+	f = open_memstream(&text, &size);
+	if (!f)
+		return;
+	table_write(f, &report, &options, true);
+	fclose(f);
+	rest = text;
+	for (int y = 1; y < LINES - 1 && (line = strsep(&rest, "\n")); y++)
+		mvaddnstr(y, 0, line, COLS);
+	free(text);
+}
+
+static void draw(const struct view *view)
+{
+	erase();
+	attron(A_BOLD);
+	mvprintw(0, 0, "exitstat: every %g s, by %s%s", view->options.interval,
+		 sort_key_name(view->options.sort), view->paused ? ", paused" : "");
+	attroff(A_BOLD);
+	draw_table(view);
+	mvaddnstr(LINES - 1, 0,
+		  "e exits c cycles o cost r reason n name   a all   p pause   SPACE now   q quit",
+		  COLS - 1);
+	refresh();
+}
+
+/* Returns false if there is to be no more. */
+static bool press(struct view *view, int key, bool *sample_now)
+{
+	switch (key) {
+	case 'q':
+	case 'Q':
+		return false;
+	case 'e':
+		view->options.sort = SORT_EXITS;
+		break;
+	case 'c':
+		view->options.sort = SORT_CYCLES;
+		break;
+	case 'o':
+		view->options.sort = SORT_COST;
+		break;
+	case 'r':
+		view->options.sort = SORT_REASON;
+		break;
+	case 'n':
+		view->options.sort = SORT_NAME;
+		break;
+	case 'a':
+		view->options.all = !view->options.all;
+		break;
+	case 'p':
+		view->paused = !view->paused;
+		break;
+	case ' ':
+		*sample_now = true;
+		break;
+	case KEY_RESIZE:
+		/* Terminals may have rearranged what they show. */
+		clear();
+		break;
+	}
+	return true;
+}
+
+/* In milliseconds, or forever: paused, only a key can end it. */
+static int patience(const struct view *view)
+{
+	double left = ceil((view->next - now()) * 1000);
+
+	return view->paused ? -1 : left > 0 ? (int)left : 0;
+}
+
+/* Returns false if the statistics have gone, else when the user has seen enough. */
+static bool watch_screen(struct view *view)
+{
+	bool sample_now = true;
+	int key;
+
+	for (;;) {
+		if (sample_now && !take_sample(view))
+			return false;
+		draw(view);
+
+		timeout(patience(view));
+		key = getch();
+		if (key == ERR && !isatty(STDIN_FILENO))
+			return true; /* the terminal has gone */
+		sample_now = key == ERR && !view->paused && now() >= view->next;
+		/* As with vmstat, COUNT reports are all there is; the last one has its time. */
+		if (sample_now && view->options.count && view->nr_samples >= view->options.count)
+			return true;
+		if (key != ERR && !press(view, key, &sample_now))
+			return true;
+	}
+}
+
+int live_run(struct watch *watch, const struct options *options)
+{
+	struct view view = { .watch = watch, .options = *options };
+	SCREEN *screen;
+	bool served;
+
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
+		fputs("exitstat: -t needs a terminal\n", stderr);
+		return STATUS_ERROR;
+	}
+	if (view.options.interval == 0)
+		view.options.interval = 1;
+
+	screen = newterm(NULL, stdout, stdin);
+	if (!screen) {
+		fputs("exitstat: -t cannot use a terminal of this type; see TERM\n", stderr);
+		return STATUS_ERROR;
+	}
+	cbreak();
+	noecho();
+	keypad(stdscr, TRUE);
+	curs_set(0);
+	served = watch_screen(&view);
+	endwin();
+	delscreen(screen);
+	return served ? STATUS_OK : complain_absent();
+}

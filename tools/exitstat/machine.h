@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * All that exitstat reads from the machine it runs on.  The tests link another
+ * implementation, which plays a recording.
+ */
+#ifndef MACHINE_H
+#define MACHINE_H
+
+#include <stdint.h>
+
+struct exitstat_regs machine_cpuid(uint32_t leaf, uint32_t index);
+#define EXITSTAT_CPUID machine_cpuid
+#include "libexitstat.h"
+
+struct moment {
+	/* The guest's TSC, which began with the VM. */
+	uint64_t tsc;
+	/* Seconds since the guest's kernel booted, and since 1970. */
+	double uptime, time;
+	/* vCPUs online */
+	unsigned int vcpus;
+};
+
+struct moment machine_now(void);
+
+#endif /* MACHINE_H */

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The command line.
+ */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* How often -r may be given; each may name many reasons. */
+#define OPTION_LISTS_MAX 64
+
+enum exit_status {
+	STATUS_OK = 0,
+	STATUS_ERROR = 1,
+	STATUS_USAGE = 2,
+	STATUS_ABSENT = 3,
+	STATUS_CANNOT_EXECUTE = 126,
+	STATUS_NOT_FOUND = 127,
+	/* plus the number of the signal that ended COMMAND */
+	STATUS_SIGNAL = 128,
+};
+
+enum format {
+	FORMAT_TABLE,
+	FORMAT_JSON,
+	FORMAT_CSV,
+	FORMAT_OPENMETRICS,
+};
+
+enum sort_key {
+	SORT_EXITS,
+	SORT_CYCLES,
+	SORT_COST,
+	SORT_REASON,
+	SORT_NAME,
+	NR_SORT_KEYS,
+};
+
+struct options {
+	enum format format;
+	enum sort_key sort;
+	bool all, raw, no_header, live;
+	/* How many reasons to show at most; 0: all of them */
+	uint64_t top;
+	/* Seconds between reports, and how many; 0: one, and without end */
+	double interval;
+	uint64_t count;
+	/* What -r was given: names and numbers, separated by commas */
+	const char *lists[OPTION_LISTS_MAX];
+	size_t nr_lists;
+	const char *file;
+	/* NULL-terminated, or NULL */
+	char **command;
+};
+
+/*
+ * Returns whether there is something to do.  If not, what there was to say has been
+ * said, and *status is what to exit with.
+ */
+bool options_parse(struct options *options, int argc, char **argv, int *status);
+
+const char *sort_key_name(enum sort_key key);
+
+/* Say what is wrong with the arguments.  Returns STATUS_USAGE. */
+__attribute__((format(printf, 1, 2)))
+int usage_error(const char *format, ...);
+
+#endif /* OPTIONS_H */

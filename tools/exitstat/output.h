@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Reports in their formats, and the file they go to.
+ */
+#ifndef OUTPUT_H
+#define OUTPUT_H
+
+#include <stdio.h>
+
+#include "sample.h"
+
+void table_write(FILE *f, const struct report *report, const struct options *options, bool first);
+void json_write(FILE *f, const struct report *report, const struct options *options, bool first);
+void csv_write(FILE *f, const struct report *report, const struct options *options, bool first);
+void openmetrics_write(FILE *f, const struct report *report, const struct options *options,
+		       bool first);
+
+/*
+ * Where reports go: a stream, or a file that others see only when it is complete,
+ * with all reports, or if each replaces the one before it, with one.
+ */
+struct sink {
+	FILE *stream;
+	const char *path;
+	bool each_replaces;
+	bool first;
+	/* What becomes the file, while it is being written */
+	char *part;
+	void (*write)(FILE *f, const struct report *report, const struct options *options,
+		      bool first);
+};
+
+/* These complain and return false on errors. */
+bool sink_open(struct sink *sink, const struct options *options, FILE *stream);
+bool sink_report(struct sink *sink, const struct report *report, const struct options *options);
+/* The file appears. */
+bool sink_close(struct sink *sink);
+
+#endif /* OUTPUT_H */

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Samples of the counters, and the reports that are made of them.
+ */
+#ifndef SAMPLE_H
+#define SAMPLE_H
+
+#include "machine.h"
+#include "options.h"
+#include "reasons.h"
+
+/* Whose figures are read: settled by the first sample. */
+struct watch {
+	struct exitstat_info info;
+	/* CPUIDs executed before the first sample */
+	unsigned int reads;
+	/* Of all reasons, not only of those that were asked for */
+	bool complete;
+	size_t nr_reasons;
+	uint32_t reasons[REASONS_MAX];
+};
+
+struct sample {
+	unsigned int scope;
+	struct moment at;
+	/* In the order of watch.reasons */
+	struct exitstat stats[REASONS_MAX];
+	struct exitstat total;
+	/* Exits that no leaf has but the total; at least, for counters move on. */
+	struct exitstat other;
+	/*
+	 * CPUIDs executed for this sample, and up to where the exits of CPUID were
+	 * read, or of the total if those are not watched.
+	 */
+	unsigned int reads, reads_before;
+};
+
+enum report_kind {
+	REPORT_SINCE_BOOT,
+	REPORT_INTERVAL,
+	REPORT_COMMAND,
+};
+
+struct row {
+	/* No number: what stands for several reasons */
+	bool numbered;
+	uint32_t reason;
+	char name[REASON_NAME_MAX];
+	struct exitstat stat;
+};
+
+struct report {
+	enum report_kind kind;
+	/* The counters have started over meanwhile: there are no figures. */
+	bool restarted;
+	struct exitstat_info info;
+	double time;
+	unsigned int vcpus;
+	/* Seconds and TSC ticks that the figures are of; 0: unknown */
+	double elapsed;
+	uint64_t ticks;
+	/* How many of the CPUID exits are those of exitstat's own reads */
+	unsigned int own;
+	struct exitstat total;
+	size_t nr_rows;
+	/* One more for the other reasons */
+	struct row rows[REASONS_MAX + 1];
+};
+
+/* Finds out what there is to watch.  Complains and returns a status if nothing. */
+int watch_init(struct watch *watch, const struct options *options);
+
+/*
+ * Reads all that is watched: previous is the sample before it, NULL for the first
+ * one.  Returns false if the host has stopped serving the statistics.
+ */
+bool sample_read(struct sample *sample, struct watch *watch, const struct sample *previous);
+
+/* Says so.  Returns STATUS_ABSENT. */
+int complain_absent(void);
+
+/* What came from base to now, or before now if base is NULL. */
+void report_make(struct report *report, const struct watch *watch, const struct options *options,
+		 enum report_kind kind, const struct sample *base, const struct sample *now);
+
+/* Derived figures of a row or of the total; not a number where there is none. */
+double row_exits_percent(const struct report *report, const struct exitstat *stat);
+double row_cycles_percent(const struct report *report, const struct exitstat *stat);
+double row_exits_per_second(const struct report *report, const struct exitstat *stat);
+double row_cycles_per_exit(const struct exitstat *stat);
+/* Of the time that all vCPUs have */
+double row_time_percent(const struct report *report, const struct exitstat *stat);
+
+const char *scope_name(const struct exitstat_info *info);
+const char *isa_name(const struct exitstat_info *info);
+
+#endif /* SAMPLE_H */

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Writes a file under another name in the same directory, and renames it when it is
+ * on the disk.  So readers, and a crash, find all of the old one or all of the new.
+ */
+#include "output.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool complain(const struct sink *sink)
+{
+	fprintf(stderr, "exitstat: %s: %s\n", sink->path ? sink->path : "output", strerror(errno));
+	return false;
+}
+
+static void discard(struct sink *sink)
+{
+	if (sink->stream)
+		fclose(sink->stream);
+	unlink(sink->part);
+	free(sink->part);
+	sink->part = NULL;
+	sink->stream = NULL;
+}
+
+/* As open() would have made it: mkstemp() lets nobody else read. */
+static bool make_readable(int fd)
+{
+	mode_t mask = umask(0);
+
+	umask(mask);
+	return !fchmod(fd, 0666 & ~mask);
+}
+
+static bool open_part(struct sink *sink)
+{
+	int fd;
+
+	if (asprintf(&sink->part, "%s.XXXXXX", sink->path) < 0) {
+		sink->part = NULL;
+		return complain(sink);
+	}
+	fd = mkstemp(sink->part);
+	if (fd < 0) {
+		complain(sink);
+		free(sink->part);
+		sink->part = NULL;
+		return false;
+	}
+	if (!make_readable(fd) || !(sink->stream = fdopen(fd, "w"))) {
+		complain(sink);
+		close(fd);
+		discard(sink);
+		return false;
+	}
+	return true;
+}
+
+static bool close_part(struct sink *sink)
+{
+	FILE *stream = sink->stream;
+	bool ok = !fflush(stream) && !ferror(stream) && !fsync(fileno(stream));
+
+	if (!ok)
+		complain(sink);
+	sink->stream = NULL;
+	if (fclose(stream) && ok)
+		ok = complain(sink);
+	if (ok && rename(sink->part, sink->path))
+		ok = complain(sink);
+	if (!ok) {
+		discard(sink);
+		return false;
+	}
+	free(sink->part);
+	sink->part = NULL;
+	return true;
+}
+
+bool sink_open(struct sink *sink, const struct options *options, FILE *stream)
+{
+	static void (*const writers[])(FILE *, const struct report *, const struct options *,
+				       bool) = {
+		[FORMAT_TABLE] = table_write,
+		[FORMAT_JSON] = json_write,
+		[FORMAT_CSV] = csv_write,
+		[FORMAT_OPENMETRICS] = openmetrics_write,
+	};
+	struct stat st;
+
+	*sink = (struct sink){
+		.stream = stream,
+		.path = options->file,
+		.each_replaces = options->format == FORMAT_OPENMETRICS,
+		.first = true,
+		.write = writers[options->format],
+	};
+	if (!sink->path)
+		return true;
+	sink->stream = NULL;
+	/* What a rename would do to /dev/null, nobody wants. */
+	if (!lstat(sink->path, &st) && !S_ISREG(st.st_mode)) {
+		fprintf(stderr, "exitstat: %s: not a regular file, which is all that can be replaced\n",
+			sink->path);
+		return false;
+	}
+	return open_part(sink);
+}
+
+bool sink_report(struct sink *sink, const struct report *report, const struct options *options)
+{
+	if (sink->path && !sink->part && !open_part(sink))
+		return false;
+	sink->write(sink->stream, report, options, sink->first);
+	sink->first = false;
+	if (sink->path)
+		return !sink->each_replaces || close_part(sink);
+	return (!fflush(sink->stream) && !ferror(sink->stream)) || complain(sink);
+}
+
+bool sink_close(struct sink *sink)
+{
+	if (!sink->part)
+		return true;
+	if (!sink->first)
+		return close_part(sink);
+	/* Nothing has been reported. */
+	discard(sink);
+	return true;
+}
