@@ -1,0 +1,28 @@
+# The data of one chart, tab-separated, from the figures.
+#   jq -r --arg chart boot|time|phases|exits|cycles --arg run ID -f chart-data.jq figures.json
+def bands: .colours | map(.name);
+# How often each band's reasons, from {NAME: exits}, and exitstat's own CPUIDs
+def banded($bands; $own): . as $of | ($bands[1:-1] | map($of[.] // 0)) as $named
+	| ([$bands | index("CPUID")] | map(select(.))) as $cpuid
+	| [$own] + ($named | if $cpuid != [] then .[$cpuid[0] - 1] -= $own else . end)
+		+ [([$of[]] | add // 0) - ($named | add) - (if $cpuid == [] then $own else 0 end)];
+def cumulated: . as $of | [range(length) | $of[:. + 1] | add];
+def exits_by_name: map({(.name): .exits}) | add // {};
+
+bands as $bands | .colours as $colours
+| if $chart == "exits" or $chart == "cycles" then
+	# A line per reason: name, colour, then a figure per run
+	[.runs[].whole] as $of
+	| [$of[].reasons[].name] | unique | map(. as $name | {name: $name,
+		colour: ([$colours[] | select(.name == $name)][0] // $colours[-1]).colour,
+		figures: [$of[] | [.reasons[] | select(.name == $name)][0][$chart] // 0]})
+	| sort_by(-(.figures | max), .name) | .[:12] | .[] | [.name, .colour] + .figures
+  else
+	.runs[] | select(.id == $run)
+	| if $chart == "phases" then .phases[1:][] | [.begin, .end, .name]
+	  elif $chart == "boot" then .boot[] | [.time] + (.reasons | banded($bands; 0) | cumulated)
+	  else (.samples[] | [.begin] + (.elapsed as $s | .own as $own | .reasons | exits_by_name | banded($bands; $own) | map(. / $s) | cumulated)),
+		(.samples[-1] | [.end] + ($bands | map(0)))
+	  end
+  end
+| @tsv
