@@ -10,7 +10,7 @@
 export KERNEL KERNELS LINUX BACKEND EXTRA_CONFIG
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test kernel apply series check refresh clean
+.PHONY: help demo report test kernel apply series check refresh clean
 
 help: ## this list
 	@echo "usage: make VERB [KERNEL=X.Y] [LINUX=TREE] [BACKEND=bochs|qemu] [EXTRA_CONFIG=FILE]"
@@ -18,6 +18,9 @@ help: ## this list
 
 demo: ## everything from a bare machine to a guest's table of its own VM exits
 	@scripts/demo
+
+report: ## a page about the VM exits of a boot and of some work: build/report/index.html
+	@scripts/report
 
 test: ## the test suite
 	@scripts/test
