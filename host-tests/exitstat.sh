@@ -1,0 +1,543 @@
+#!/usr/bin/env bash
+# The tool exitstat, on recorded leaves: every option and error, and its formats by
+# those who read them.  Builds with another implementation of tools/exitstat/machine.h,
+# which plays the file that EXITSTAT_RECORDING names.
+#
+# usage: [UPDATE=1] host-tests/exitstat.sh
+#
+# With UPDATE=1, what exitstat/expected/ holds is written anew, for review.
+. "$(dirname "$0")/../scripts/common.sh"
+# It takes a quarter of a minute; what hangs, fails.
+[ -n "${LIMITED:-}" ] || LIMITED=1 exec timeout -k 5 180 "$0"
+here=$top/host-tests/exitstat
+tool=$top/tools/exitstat
+build=$top/build/exitstat-test
+PATH=$cache/unpacked/usr/bin:$PATH # promtool and prometheus-node-exporter, by scripts/deps
+dir=$(mktemp -d)
+tmux=(tmux -f /dev/null -S "$dir/tmux-0")
+exporter=
+cleanup() {
+	"${tmux[@]}" kill-server 2>/dev/null || true
+	[ -z "$exporter" ] || kill "$exporter" 2>/dev/null || true
+	rm -rf "$dir"
+}
+trap cleanup EXIT
+export EXITSTAT_RECORDING=$dir/recording
+export TZ=UTC LC_ALL=C
+
+{
+	make -s -C "$tool" O="$build/shipped" install DESTDIR="$dir/root"
+	make -s -C "$tool" O="$build/plain" NCURSES=0 install DESTDIR="$dir/plain"
+	recorded=(STATIC=0 MACHINE="$here/recorded.c")
+	make -s -C "$tool" O="$build/valgrind" "${recorded[@]}" CFLAGS="-O1 -g"
+	make -s -C "$tool" O="$build/sanitized" "${recorded[@]}" CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover"
+	make -s -C "$here" O="$build"
+} >&2
+shipped=$dir/root/usr/local/bin/exitstat
+plain=$dir/plain/usr/local/bin/exitstat
+exitstat=$build/sanitized/exitstat
+
+echo "TAP version 13"
+echo "1..183"
+n=0
+# result STATUS NAME
+result() {
+	n=$((n + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $n $2"
+	else
+		for f in out err diff; do [ ! -s "$dir/$f" ] || sed "s/^/# $f: /; 20q" "$dir/$f"; done
+		echo "not ok $n $2"
+	fi
+}
+# run COMMAND...: its output and errors to files, its status to $status
+run() {
+	status=0
+	"$@" >"$dir/out" 2>"$dir/err" </dev/null || status=$?
+	: >"$dir/diff"
+}
+# holds NAME COMMAND...
+holds() {
+	local name=$1
+	shift
+	run "$@"
+	result "$status" "$name"
+}
+# also NAME COMMAND...: of what has been run
+also() {
+	local name=$1 bad=0
+	shift
+	"$@" >"$dir/diff" 2>&1 || bad=1
+	result $bad "$name"
+}
+# as_expected EXPECTED FILE
+as_expected() {
+	[ -z "${UPDATE:-}" ] || cp "$2" "$here/expected/$1"
+	diff -u "$here/expected/$1" "$2"
+}
+# prints NAME EXPECTED COMMAND...: just that, and nothing on stderr
+printed() { [ "$status" -eq 0 ] && [ ! -s "$dir/err" ] && as_expected "$1" "$dir/out"; }
+prints() {
+	local name=$1 expected=$2
+	shift 2
+	run "$@"
+	also "$name" printed "$expected"
+}
+# fails NAME STATUS PATTERN COMMAND...: no output, but a first line on stderr
+failed() { [ "$status" -eq "$1" ] && [ ! -s "$dir/out" ] && sed 1q "$dir/err" | grep -qE -e "$2"; }
+fails() {
+	local name=$1 want=$2 pattern=$3
+	shift 3
+	run "$@"
+	also "$name" failed "$want" "$pattern"
+}
+# misused PATTERN ARGUMENT...: status 2, and the usage
+refused() { failed 2 "$1" && [ "$(grep -c '^usage: ' "$dir/err")" = 1 ]; }
+misused() {
+	local pattern=$1
+	shift
+	run "$exitstat" "$@"
+	also "refused: exitstat $(tr -d '#\n' <<<"$*" | cut -c1-60)" refused "$pattern"
+}
+# recorded PART...: what is to be read from now on
+recorded() { cat "${@/#/$here/recordings/}" >"$dir/recording"; }
+# await COMMAND...: for five seconds at most
+await() {
+	for ((i = 0; i < 100; i++)); do
+		! "$@" || return 0
+		sleep 0.05
+	done
+	return 1
+}
+# files: that -o wrote, or left
+files() { (cd "$dir" && find . -name 'f*' -type f | sort | xargs); }
+
+# What is shipped.
+installed() {
+	diff -u - <(cd "$dir/root" && find . -type f | sort) <<-END
+		./usr/local/bin/exitstat
+		./usr/local/include/exitstat/exit_stats_abi.h
+		./usr/local/include/exitstat/libexitstat.h
+		./usr/local/share/bash-completion/completions/exitstat
+		./usr/local/share/man/man1/exitstat.1
+	END
+}
+static() { ! ldd "$1"; }
+unfoolable() { ! grep -q EXITSTAT_RECORDING "$1" && grep -q EXITSTAT_RECORDING "$exitstat"; }
+# As this machine may be a guest of a host that serves the statistics
+runs_here() {
+	local status=0
+	"$1" >"$dir/here" 2>"$dir/here.err" || status=$?
+	case $status in
+	0) grep -q ' total ' "$dir/here" ;;
+	3) [ ! -s "$dir/here" ] && [ "$(wc -l <"$dir/here.err")" = 1 ] ;;
+	*) return 1 ;;
+	esac
+}
+compiles() { gcc -std=c11 -O2 -Wall -Wextra -Wpedantic -Wconversion -Werror -I"$dir/root/usr/local/include" "$@" -o "$dir/library"; }
+reads_library() { compiles "$here/library.c" && "$dir/library"; }
+holds "make install installs what it should" installed
+holds "the program is static" static "$shipped"
+holds "the program without ncurses is static" static "$plain"
+holds "the program has no way to be fooled" unfoolable "$shipped"
+holds "it runs on this machine" runs_here "$shipped"
+holds "so does the one without ncurses" runs_here "$plain"
+holds "the library can be embedded, and reads what it is given" reads_library
+lint() {
+	mandoc -T lint "$tool/exitstat.1" | grep -v 'outdated mandoc.db' >"$dir/lint" || true
+	cat "$dir/lint"
+	[ ! -s "$dir/lint" ]
+}
+holds "mandoc has nothing to say about the man page" lint
+documented() {
+	local o
+	for o in $("$exitstat" --help | grep -o -e '--[a-z][a-z-]*' | sort -u); do
+		# mdoc writes --all as "Fl Fl all".
+		grep -qE "^\.It .*Fl Fl ${o#--}( |$)" "$tool/exitstat.1" || { echo "$o" && return 1; }
+	done
+}
+holds "the man page has every option of --help" documented
+
+recorded vmx-boot
+holds "completion of options" "$here/complete" "$exitstat" "exitstat --o" "--openmetrics --output"
+holds "completion of sort keys" "$here/complete" "$exitstat" "exitstat -s c" "cost cycles"
+holds "completion of reasons" "$here/complete" "$exitstat" "exitstat -r HLT,EPT_" "HLT,EPT_MISCONFIG HLT,EPT_VIOLATION"
+holds "completion of a command" "$here/complete" "$exitstat" "exitstat -- mktem" "mktemp"
+
+# The table.
+prints "since boot" boot.txt "$exitstat"
+prints "--help" help.txt "$exitstat" --help
+fits_screen() { [ "$(wc -l <"$here/expected/help.txt")" -le 24 ] && ! grep -E '.{81}' "$here/expected/help.txt"; }
+holds "--help fits a screen of 80 columns and 24 lines" fits_screen
+holds "--version" grep -qxE 'exitstat [0-9.]+, interface version 1' <("$exitstat" --version)
+prints "-H" no-header.txt "$exitstat" -H
+prints "-n 3" top.txt "$exitstat" -n 3
+for key in exits cycles cost reason name; do prints "-s $key" "sort-$key.txt" "$exitstat" -s $key; done
+prints "--raw" raw.txt "$exitstat" --raw
+prints "-a" all.txt "$exitstat" -a
+prints "-r by name and number, in any case" select.txt "$exitstat" -r hlt,48 --reason 0x1e,HLT -r REASON_2 -a
+prints "long options" top.txt "$exitstat" --sort=exits --top=3
+recorded vmx-boot vmx-later
+prints "an interval, as vmstat" interval.txt "$exitstat" 0.01 3
+prints "an interval with exact numbers" interval-raw.txt "$exitstat" --raw .01 3
+prints "options after the interval" interval-top.txt "$exitstat" 0.01 2 -n 1
+takes_its_time() {
+	local begin=${EPOCHREALTIME/./}
+	"$exitstat" 0.3 3
+	local took=$((${EPOCHREALTIME/./} - begin))
+	[ $took -ge 600000 ] && [ $took -lt 1500000 ]
+}
+holds "an interval takes its time" takes_its_time
+recorded vmx-boot vmx-restarted
+prints "a restart" restarted.txt "$exitstat" -n 2 0.01 3
+recorded vmx-boot vmx-host
+prints "a change of scope" host.txt "$exitstat" -n 2 0.01 3
+sed 's/eax=0x00010101/eax=0x00020101/' "$here/recordings/vmx-boot" >"$dir/recording"
+prints "scope host since the host began to count" host-boot.txt "$exitstat" -n 2
+recorded svm
+prints "SVM" svm.txt "$exitstat"
+prints "SVM, by names with blanks" svm-select.txt "$exitstat" -r "PF excp,NPF" -r 4294967295
+narrow() { ! grep -hE '.{81}' "$here"/expected/{boot,interval,all,svm,host,restarted,sort-*}.txt; }
+holds "tables fit 80 columns" narrow
+recorded vmx-boot other
+prints "exits for reasons that are in the total only" other.txt "$exitstat" -n 3 0.01 3
+
+# Names and reasons are those of the kernel's header, and no others.
+names() {
+	echo '#include <asm/vmx.h>
+	VMX_EXIT_REASONS' | gcc -E -P - | tr '{' '\n' | sed -n 's/^ *\([0-9]*\), "\(.*\)".*/\1,\2/p' | sort >"$dir/names"
+	[ "$(wc -l <"$dir/names")" -gt 50 ] || return 1
+	recorded vmx-boot
+	"$exitstat" -aH --csv | cut -d, -f5,6 | grep -v 'REASON_\|total' | sort | diff "$dir/names" -
+}
+holds "names are those of asm/vmx.h" names
+
+# Formats.
+recorded vmx-boot vmx-later
+prints "--json" json.txt "$exitstat" --json .01 3
+prints "--csv" csv.txt "$exitstat" --csv .01 3
+prints "--csv -H" csv-no-header.txt "$exitstat" --csv -H -n 1
+# jq_holds NAME FILTER: it is true of every object that exitstat prints
+jq_holds() { holds "$1" jq -es "length == 3 and all(.[]; $2)" <(exec "$exitstat" --json -a .01 3); }
+jq_holds "JSON: each line is an object of version 1" '.version == 1 and (.kind | IN("boot", "interval"))'
+jq_holds "JSON: the total is the sum" '.total.exits == ([.reasons[].exits] | add) and .total.cycles == ([.reasons[].cycles] | add)'
+jq_holds "JSON: shares add up to 100" '([.reasons[].exits_percent] | add - 100 | fabs < 0.01) and ([.reasons[].cycles_percent] | add - 100 | fabs < 0.01)'
+jq_holds "JSON: rates are exits by seconds" '.elapsed as $s | all(.reasons[]; .exits_per_second - .exits / $s | fabs < 0.001)'
+jq_holds "JSON: costs are cycles by exits" 'all(.reasons[]; if .exits > 0 then .cycles_per_exit - .cycles / .exits | fabs < 0.01 else .cycles_per_exit == null end)'
+# The recording's guest has a TSC of 2.4 GHz, but had only half of it until booted.
+jq_holds "JSON: shares of time are cycles by ticks and vCPUs" '(if .kind == "boot" then 1.2e9 else 2.4e9 * .elapsed end) as $t | all(.reasons[]; .time_percent - 100 * .cycles / $t / 2 | fabs < 0.0001)'
+differences_add_up() {
+	recorded vmx-boot vmx-later
+	"$exitstat" --json -a .01 3 | jq '.total.exits' | paste -sd+ | bc >"$dir/sum"
+	sed '/^# sample/d' "$dir/recording" | sed '1i # sample tsc=1 uptime=1 time=1 vcpus=1' >"$dir/last"
+	EXITSTAT_RECORDING=$dir/last "$exitstat" --json | jq .total.exits | diff "$dir/sum" -
+}
+holds "differences add up to the counters" differences_add_up
+documented_fields() {
+	local field
+	for field in $("$exitstat" --json | jq -r 'keys[], (.total | keys[]), (.reasons[0] | keys[])' | sort -u); do
+		grep -qE "(Cm|,) $field( |$)" "$tool/exitstat.1" || { echo "$field" && return 1; }
+	done
+}
+holds "the man page has every field of JSON" documented_fields
+recorded vmx-boot vmx-restarted
+prints "--json, a restart" json-restarted.txt "$exitstat" --json -n 1 .01 3
+prints "--csv, a restart" csv-restarted.txt "$exitstat" --csv -n 1 .01 3
+recorded vmx-boot vmx-host
+prints "--json, scope host" json-host.txt "$exitstat" --json -n 1 .01 3
+
+# The tool's own exits: every CPUID counts itself, as real ones do, and nothing else does.
+counting() { { cat "$here/recordings/$1" && echo "# counting $2"; } >"$dir/recording"; }
+# own FILTER ARGUMENT...: it is true of the last report
+own() {
+	local filter=$1
+	shift
+	"$exitstat" --json "$@" 2>&1 | jq -es ".[-1] | (.reasons[] | select(.name | ascii_downcase == \"cpuid\")) as \$cpuid | $filter"
+}
+counting vmx-boot 10
+holds "own CPUIDs: an interval has as many as documented" own '.own_cpuids == 4 + 80 + 16 and $cpuid.exits == .own_cpuids and .total.exits == .own_cpuids' .01 3
+holds "own CPUIDs: so has a command" own '.kind == "command" and .own_cpuids > 0 and $cpuid.exits == .own_cpuids' -- true
+holds "own CPUIDs: since boot" own '$cpuid.exits == 1093 + .own_cpuids'
+holds "own CPUIDs: since boot, with -r" own '$cpuid.exits == 1093 + .own_cpuids' -r HLT,CPUID
+holds "own CPUIDs: -r reads no more than it shows" own '.own_cpuids == 4 + 2 + 2 + 1 and $cpuid.exits == .own_cpuids' -r HLT,CPUID,INVD .01 3
+total_only() { "$exitstat" --json -r HLT .01 2 | jq -es '.[-1] | .own_cpuids == 4 + 2 and .total.exits == .own_cpuids'; }
+holds "own CPUIDs: in the total, if CPUID is not shown" total_only
+counting svm 0x72
+sed -i 's/counting 0x72/counting 114/' "$dir/recording"
+holds "own CPUIDs: on SVM" own '$cpuid.exits == .own_cpuids' .01 3
+
+# A command.
+recorded vmx-boot vmx-later
+run "$exitstat" -- sh -c 'echo out; echo err >&2; exit 7'
+as_perf_stat() {
+	sed 1d "$dir/err" >"$dir/report"
+	[ "$status" -eq 7 ] && [ "$(cat "$dir/out")" = out ] && [ "$(sed 1q "$dir/err")" = err ] &&
+		as_expected command.txt "$dir/report"
+}
+also "a command: its status, its output, and the report on stderr" as_perf_stat
+# ends STATUS NAME COMMAND...
+ends() {
+	local want=$1 name=$2
+	shift 2
+	run "$@"
+	also "$name" [ "$status" -eq "$want" ]
+}
+# shellcheck disable=SC2016 # its own process
+ends 143 "a command that a signal ends" "$exitstat" -- sh -c 'kill -TERM $$'
+ends 127 "a command that is not there" "$exitstat" -- "$dir/none"
+ends 126 "a command that is not executable" "$exitstat" -- "$dir/recording"
+ends 3 "a command that exits with 3 itself" "$exitstat" -- sh -c 'exit 3'
+ends 5 "SIGCHLD being ignored" bash -c "trap '' CHLD; exec '$exitstat' -- sh -c 'exit 5'"
+passes_on() {
+	"$exitstat" -- sh -c "trap 'exit 9' TERM; echo >'$dir/started'; for i in \$(seq 100); do sleep 0.05; done" 2>/dev/null &
+	local pid=$! status=0
+	await [ -e "$dir/started" ] && kill -TERM $pid && wait $pid || status=$?
+	[ $status -eq 9 ]
+}
+holds "SIGTERM is the command's" passes_on
+ends 127 "with a file" "$exitstat" -o "$dir/f" -- "$dir/none"
+nothing() { [ -z "$(files)" ]; }
+also "which is not made for nothing" nothing
+to_file() { [ "$("$exitstat" --json -o "$dir/f" -- echo -n out 2>&1)" = out ] && jq -e '.kind == "command"' "$dir/f"; }
+holds "the report of a command in a file" to_file
+recorded vmx-boot vmx-restarted
+run "$exitstat" -- true
+also "a restart while a command runs" as_expected command-restarted.txt "$dir/err"
+
+# Nothing to read, not any more, or nothing that is known.
+recorded absent
+fails "without the feature" 3 'does not serve VM-exit statistics' "$exitstat"
+also "that is one line" [ "$(wc -l <"$dir/err")" = 1 ]
+for args in "--json" "--csv 1" "--openmetrics" "-t" "-a"; do
+	# shellcheck disable=SC2086 # words are wanted
+	fails "without the feature: $args" 3 'does not serve' "$exitstat" $args
+done
+fails "without the feature, a command is not run" 3 'does not serve' "$exitstat" -- touch "$dir/ran"
+holds "indeed not" [ ! -e "$dir/ran" ]
+fails "without the feature, a file is not touched" 3 'does not serve' "$exitstat" -o "$dir/untouched"
+holds "indeed it is not" [ ! -e "$dir/untouched" ]
+sed 's/eax=0x00010101/eax=0x00010102/' "$here/recordings/vmx-boot" >"$dir/recording"
+fails "of a later version" 3 'version 2, .* does not know' "$exitstat"
+sed 's/eax=0x00010101/eax=0x00010301/' "$here/recordings/vmx-boot" >"$dir/recording"
+fails "of an unknown architecture" 3 'exit reasons 3, .* does not know' "$exitstat"
+gone() {
+	recorded vmx-boot
+	cat >>"$dir/recording" <<-END
+		# sample tsc=3600000000 uptime=13.5 time=1700000001.25 vcpus=2
+		   0x4ffffffb 0x00: eax=0x07080603 ebx=0x00000000 ecx=0x00000000 edx=0x9c000603
+		   0x4ffffffe 0x1e: eax=0x07080603 ebx=0xffffffff ecx=0x00000000 edx=0x9c000603
+	END
+}
+gone
+run "$exitstat" --csv .01 5
+stopped() { [ "$status" -eq 3 ] && grep 'does not serve' "$dir/err" && [ "$(grep -c total, "$dir/out")" = 1 ]; }
+also "switched off between two reports" stopped
+ends 4 "switched off while a command runs" "$exitstat" -- sh -c 'exit 4'
+also "which it says" grep 'does not serve' "$dir/err"
+
+# Bad arguments.  On any host, so even here:
+recorded absent
+misused 'invalid option' -x
+misused 'unrecognized option' --bogus
+misused 'ambiguous' --r
+misused 'requires an argument' -s
+misused "doesn't allow an argument" --all=1
+misused "'time' is no sort key" -s time
+misused "whole number from 1, not '0'" -n 0
+misused "whole number from 1, not '-1'" -n -1
+misused "whole number from 1, not '1x'" -n 1x
+misused "whole number from 1, not '99999999999999999999'" -n 99999999999999999999
+for list in NONSENSE "" "HLT," ",HLT" 4294967296 0x REASON_ REASON_x -5 99999999999999999999999999999999999999; do
+	misused "is no list of exit reasons" -r "$list"
+done
+misused "invalid option" -1
+for interval in "" 0 0.0009 1000001 0x10 1e1 nan " 1" . 1.1.1; do
+	misused "no INTERVAL from 0.001 to 1e\\+06 seconds" "$interval"
+done
+misused "no INTERVAL .* comes after --" sleep 1
+misused "COUNT is a whole number from 1, not '0'" 1 0
+misused "COUNT is a whole number from 1, not '1.5'" 1 1.5
+misused "one argument too many" 1 2 3
+misused "no COMMAND after --" --
+misused "INTERVAL and a COMMAND" 1 -- true
+misused "exclude each other" --json --csv
+misused "openmetrics is about" --openmetrics -- true
+misused "t shows no COMMAND" -t -- true
+misused "t writes no format" -t --json
+misused "t writes no format" -t -o "$dir/x"
+misused "name of a file" -o ""
+many=()
+for ((i = 0; i < 65; i++)); do many+=(-r 1); done
+misused "more than 64 times -r" "${many[@]}"
+recorded vmx-boot
+misused "no exit reason '35'" -r HLT,35
+misused "no exit reason 'npf'" -r npf
+misused "no exit reason '86'" -r 86
+holds "a file that is called --" env -C "$dir" "$exitstat" -o --
+holds "is a file" grep -q total "$dir/--"
+
+# Files.
+recorded vmx-boot vmx-later
+rm -f "$dir"/f*
+(umask 027 && exec "$exitstat" -o "$dir/f" -n 3 0.01 2) >"$dir/out" 2>&1
+written() {
+	as_expected file.txt "$dir/f" && [ ! -s "$dir/out" ] && [ "$(stat -c %a "$dir/f")" = 640 ] &&
+		[ "$(files)" = ./f ]
+}
+also "a file has all reports, the mode that others have, and no remains beside it" written
+# While it runs, the old file stays; at a signal, the new one is there, and complete.
+at_signal() {
+	local status=0
+	echo old >"$dir/f"
+	# A shell has its background jobs ignore SIGINT.
+	env --default-signal="$1" "$exitstat" --csv -o "$dir/f" 0.05 &
+	local pid=$!
+	await eval '[ "$(files)" != ./f ]'
+	sleep 0.2
+	grep -qx old "$dir/f" && kill "-$1" $pid && wait $pid || status=$?
+	[ $status -eq $((128 + $(kill -l "$1"))) ] && tail -n 1 "$dir/f" | grep -q ,total, && [ "$(files)" = ./f ]
+}
+for signal in INT TERM HUP; do holds "at SIG$signal, a file is completed" at_signal $signal; done
+# Under valgrind, reading takes longer than that, so there is nothing to wait for.
+late() {
+	local status=0
+	rm -f "$dir"/f*
+	valgrind -q "$build/valgrind/exitstat" --csv -a -o "$dir/f" 0.001 &
+	local pid=$!
+	await eval '[ -n "$(files)" ]'
+	sleep 0.3
+	kill -TERM $pid && timeout 5 tail --pid=$pid -f /dev/null && wait $pid || status=$?
+	[ $status -eq 143 ] || { kill -KILL $pid; return 1; }
+}
+holds "at a signal that comes while it is late" late
+ignores() {
+	local status=0
+	(trap '' HUP && exec "$exitstat" -o "$dir/f" 0.1 4) &
+	local pid=$!
+	sleep 0.1
+	kill -HUP $pid && wait $pid || status=$?
+	[ $status -eq 0 ] && [ "$(grep -c ' total ' "$dir/f")" = 4 ]
+}
+holds "nohup is respected" ignores
+echo old >"$dir/f"
+# The limit is on files, so a pipe takes the message.
+too_large() { (trap '' XFSZ && ulimit -f 0 && exec "$exitstat" -o "$dir/f") 2>&1 | cat >&2; }
+fails "a file that cannot be written" 1 'File too large' too_large
+untouched() { [ "$(cat "$dir/f")" = old ] && [ "$(files)" = ./f ]; }
+also "leaves the old one, and nothing else" untouched
+fails "a directory that is not there" 1 'No such file' "$exitstat" -o "$dir/none/f"
+fails "and then a command is not run" 1 'No such file' "$exitstat" -o "$dir/none/f" -- touch "$dir/ran"
+holds "indeed it isn't" [ ! -e "$dir/ran" ]
+fails "a file that is a device" 1 'not a regular file' "$exitstat" -o /dev/null
+fails "a file that is a directory" 1 'not a regular file' "$exitstat" -o "$dir"
+full() { "$exitstat" >/dev/full; }
+fails "no space for the output" 1 'No space left' full
+
+# Prometheus.
+recorded vmx-boot
+prints "--openmetrics" openmetrics.txt "$exitstat" --openmetrics
+# check_metrics ARGUMENT...
+check_metrics() { "$exitstat" --openmetrics "$@" | promtool check metrics; }
+holds "promtool accepts it" check_metrics
+holds "promtool accepts all reasons" check_metrics -a
+recorded svm
+holds "promtool accepts SVM's" check_metrics -a
+recorded vmx-boot vmx-later
+each_replaces() {
+	"$exitstat" --openmetrics -a -o "$dir/f.prom" .01 3
+	[ "$(grep -c '^# TYPE' "$dir/f.prom")" = 3 ] && grep -qx 'kvm_guest_exits_total{scope="vm",reason="IO_INSTRUCTION"} 5000027712' "$dir/f.prom"
+}
+holds "each report replaces the file, and has counters" each_replaces
+mkdir "$dir/textfiles"
+"$exitstat" --openmetrics -a -o "$dir/textfiles/exitstat.prom" .01 2
+GOMAXPROCS=1 prometheus-node-exporter --collector.disable-defaults --collector.textfile \
+	--collector.textfile.directory="$dir/textfiles" --web.listen-address=127.0.0.1:0 2>"$dir/exporter" &
+exporter=$!
+# address: of a socket that the exporter listens on
+address() { sed -n 's/.*Listening on.*address=\(127[0-9.:]*\).*/\1/p' "$dir/exporter" | grep .; }
+scrape() {
+	python3 -c 'import sys, urllib.request; print(urllib.request.urlopen("http://" + sys.argv[1] + "/metrics").read().decode(), end="")' "$1"
+}
+# It orders labels by name.  The figures are too small for it to give them an exponent.
+scraped() {
+	grep '^kvm_guest_exits_total' "$dir/textfiles/exitstat.prom" | sed 's/{\(.*\),\(.*\)}/{\2,\1}/' | sort >"$dir/written"
+	[ "$(wc -l <"$dir/written")" = 80 ] && await address && scrape "$(address)" >"$dir/scraped" &&
+		grep -x 'node_textfile_scrape_error 0' "$dir/scraped" &&
+		grep '^kvm_guest_exits_total' "$dir/scraped" | sort | diff "$dir/written" -
+}
+holds "node_exporter serves what was written" scraped
+
+# The live view, in a terminal of 80 columns and 24 lines.
+export ASAN_OPTIONS=detect_leaks=0 # ncurses keeps what it has
+screen() { "${tmux[@]}" capture-pane -p; }
+press() { "${tmux[@]}" send-keys "$@"; }
+shows() { screen | grep -qE -e "$1"; }
+# live ARGUMENT...: when it ends, its status is in a file, of which each has its own
+live() {
+	"${tmux[@]}" kill-server 2>/dev/null || true
+	tmux[-1]=$dir/tmux-$n
+	"${tmux[@]}" new-session -d -x 80 -y 24 "TERM=screen '$exitstat' -t $* 2>'$dir/complaint-$n'; echo \$? >'$dir/status-$n'; cat '$dir/complaint-$n'; sleep 9"
+	live_status=$dir/status-$n
+	await shows '^exitstat: every'
+}
+# looks_like NAME EXPECTED: what is on the screen, soon
+looks_like() {
+	[ -z "${UPDATE:-}" ] || sleep 1
+	await eval "screen >'$dir/out'; as_expected $2 '$dir/out' >'$dir/diff'" || true
+	also "live: $1" as_expected "$2" "$dir/out"
+}
+ended() { await [ -s "$live_status" ] && [ "$(cat "$live_status")" = "$1" ]; }
+recorded vmx-boot vmx-later
+live 60
+looks_like "since boot" live-boot.txt
+for key in c:cycles o:cost r:reason n:name e:exits; do
+	press "${key%:*}"
+	looks_like "sorted by ${key#*:}" "live-${key#*:}.txt"
+done
+press a
+looks_like "all reasons, as many as there is room for" live-all.txt
+press a
+"${tmux[@]}" resize-window -x 60 -y 12
+looks_like "resized to 60 columns and 12 lines" live-small.txt
+"${tmux[@]}" resize-window -x 100 -y 30
+looks_like "resized to 100 columns and 30 lines" live-large.txt
+"${tmux[@]}" resize-window -x 80 -y 24
+looks_like "resized back" live-boot.txt
+press Space
+looks_like "the next interval, at a key" live-interval.txt
+press z
+press q
+holds "live: quits" ended 0
+live 0.5 2
+holds "live: updates by itself" await shows '1.000 s'
+holds "live: ends after COUNT reports" ended 0
+live 0.5
+press p
+sleep 1
+holds "live: paused, it doesn't update" shows 'since boot'
+press p
+holds "live: resumed, it does" await shows '(1|2).000 s'
+press q
+gone
+live 1
+holds "live: says if the statistics have gone" ended 3
+holds "live: where it can be seen" await shows 'does not serve VM-exit statistics'
+unset ASAN_OPTIONS
+fails "live: without a terminal" 1 'needs a terminal' "$exitstat" -t
+run env TERM=none script -qec "'$exitstat' -t" /dev/null
+no_type() { [ "$status" -eq 1 ] && grep 'see TERM' "$dir/out"; }
+also "live: on a terminal of unknown type" no_type
+not_built() { make -s -C "$tool" O="$build/recorded-plain" NCURSES=0 "${recorded[@]}" && "$build/recorded-plain/exitstat" -t; }
+fails "live: not in a build without ncurses" 1 'without ncurses' not_built
+
+# Memory.
+recorded vmx-boot vmx-later
+memcheck() {
+	valgrind -q --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all --error-exitcode=99 \
+		"$build/valgrind/exitstat" "$@"
+}
+holds "valgrind: intervals and all options to a file" memcheck -a -s name -n 99 -r HLT,48 --raw -o "$dir/f" .01 3
+holds "valgrind: JSON of a command" memcheck --json -- true
+holds "valgrind: metrics" memcheck --openmetrics -a -o "$dir/f" .01 2
+ends 2 "valgrind: bad arguments" memcheck -r HLT,NONSENSE
+holds "fuzzed arguments" "$build/fuzz" 20231114 200000
