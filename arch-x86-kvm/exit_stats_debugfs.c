@@ -35,8 +35,8 @@ static void kvm_exit_stats_add(struct kvm_exit_stats *sum,
 	u32 slot;
 
 	for (slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++) {
-		sum->stat[slot].exits += READ_ONCE(stats->stat[slot].exits);
-		sum->stat[slot].cycles += READ_ONCE(stats->stat[slot].cycles);
+		sum->exits[slot] += READ_ONCE(stats->exits[slot]);
+		sum->cycles[slot] += READ_ONCE(stats->cycles[slot]);
 	}
 }
 
@@ -44,11 +44,15 @@ static void kvm_exit_stats_add(struct kvm_exit_stats *sum,
 static void kvm_exit_stats_print(struct seq_file *m, const char *whose,
 				 const struct kvm_exit_stats *stats)
 {
-	u32 slot;
+	u32 i, slot;
 
-	for (slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++) {
-		u64 exits = READ_ONCE(stats->stat[slot].exits);
-		u64 cycles = READ_ONCE(stats->stat[slot].cycles);
+	for (i = 0; i < KVM_EXIT_STATS_NR_SLOTS; i++) {
+		u64 exits, cycles;
+
+		/* The total comes first. */
+		slot = i ? i - 1 : KVM_EXIT_STATS_TOTAL;
+		exits = READ_ONCE(stats->exits[slot]);
+		cycles = -READ_ONCE(stats->cycles[slot]);
 
 		/*
 		 * The sum of all has its total even if there was no exit yet.
@@ -59,11 +63,11 @@ static void kvm_exit_stats_print(struct seq_file *m, const char *whose,
 
 		if (slot == KVM_EXIT_STATS_TOTAL)
 			seq_printf(m, "%s- total", whose);
-		else if (slot > KVM_EXIT_STATS_NR_REASONS)
+		else if (slot == KVM_EXIT_STATS_OTHER)
 			seq_printf(m, "%s- other", whose);
 		else
-			seq_printf(m, "%s%u %s", whose, slot - 1,
-				   vmx_exit_reason_name(slot - 1));
+			seq_printf(m, "%s%u %s", whose, slot,
+				   vmx_exit_reason_name(slot));
 
 		seq_printf(m, " %llu %llu\n", exits, cycles);
 	}
@@ -98,26 +102,32 @@ static void kvm_exit_stats_host_stop(struct seq_file *m, void *v)
 static int kvm_exit_stats_host_show(struct seq_file *m, void *v)
 {
 	struct kvm_exit_stats *sum;
-	char whose[16];
+	char whose[16] = "";
 	int cpu;
-
-	if (v != SEQ_START_TOKEN) {
-		cpu = *(loff_t *)v - 1;
-		snprintf(whose, sizeof(whose), "cpu%d ", cpu);
-		kvm_exit_stats_print(m, whose, &per_cpu(kvm_cpu_exit_stats, cpu));
-		return 0;
-	}
+	u32 slot;
 
 	sum = kzalloc(sizeof(*sum), GFP_KERNEL);
 	if (!sum)
 		return -ENOMEM;
 
-	for_each_possible_cpu(cpu) {
+	if (v == SEQ_START_TOKEN) {
+		for_each_possible_cpu(cpu) {
+			kvm_exit_stats_add(sum, &per_cpu(kvm_cpu_exit_stats, cpu));
+			cond_resched();
+		}
+	} else {
+		cpu = *(loff_t *)v - 1;
+		snprintf(whose, sizeof(whose), "cpu%d ", cpu);
 		kvm_exit_stats_add(sum, &per_cpu(kvm_cpu_exit_stats, cpu));
-		cond_resched();
 	}
 
-	kvm_exit_stats_print(m, "", sum);
+	/* CPUs keep no totals. */
+	for (slot = 0; slot < KVM_EXIT_STATS_TOTAL; slot++) {
+		sum->exits[KVM_EXIT_STATS_TOTAL] += sum->exits[slot];
+		sum->cycles[KVM_EXIT_STATS_TOTAL] += sum->cycles[slot];
+	}
+
+	kvm_exit_stats_print(m, whose, sum);
 	kfree(sum);
 	return 0;
 }
@@ -142,7 +152,7 @@ static int kvm_exit_stats_vm_show(struct seq_file *m, void *v)
 		return -ENOMEM;
 
 	kvm_for_each_vcpu(i, vcpu, kvm) {
-		kvm_exit_stats_add(sum, &vcpu->arch.exit_stats->stats);
+		kvm_exit_stats_add(sum, &vcpu->arch.exit_stats.stats);
 		cond_resched();
 	}
 
@@ -156,7 +166,7 @@ static int kvm_exit_stats_vcpu_show(struct seq_file *m, void *v)
 {
 	struct kvm_vcpu *vcpu = m->private;
 
-	kvm_exit_stats_print(m, "", &vcpu->arch.exit_stats->stats);
+	kvm_exit_stats_print(m, "", &vcpu->arch.exit_stats.stats);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(kvm_exit_stats_vcpu);
@@ -179,7 +189,7 @@ void kvm_exit_stats_create_vm_debugfs(struct kvm *kvm)
 void kvm_exit_stats_create_vcpu_debugfs(struct kvm_vcpu *vcpu,
 					struct dentry *dentry)
 {
-	if (vcpu->arch.exit_stats)
+	if (kvm_exit_stats_isa)
 		debugfs_create_file("exit_stats", 0400, dentry, vcpu,
 				    &kvm_exit_stats_vcpu_fops);
 }
