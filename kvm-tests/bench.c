@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What VM exits cost the guest, in TSC ticks per round trip.
+ *
+ * usage: bench [NAME...]
+ *
+ * Runs in the machine whose KVM is measured, also if that has no exit accounting.
+ * Prints one line for each kind of exit:
+ *
+ *	bench NAME TICKS
+ *
+ *	cpuid		CPUID leaf 1
+ *	vmcall		a hypercall that does nothing
+ *	io		IN from a port that KVM serves
+ *	msr_read	RDMSR that KVM serves
+ *	msr_write	WRMSR that KVM serves
+ *	msr_write_fast	WRMSR after which the fast path re-enters the guest
+ *	ept_misconfig	MMIO write that is an ioeventfd
+ *	hlt_wakeup	HLT that an interrupt ends, three exits: WRMSR to send the
+ *			interrupt, HLT, WRMSR to end it, and the guest's handler
+ *	total_N		CPUID leaf of the total, in a VM with N vCPUs
+ *	reason_N	CPUID leaf of one reason, in a VM with N vCPUs
+ *
+ * The last two are left out unless the guest finds the leaves; the scope is what the
+ * host has set.  CPUID is as the selftests' library sets it: all that KVM supports.
+ *
+ * A guest runs the instruction TRIPS times in a loop between two RDTSC, and then the
+ * same loop without it, BATCHES times each.  The figure is the difference of the two
+ * fastest ones per trip: the machine's timer interrupt is in some of the batches,
+ * but a batch is short enough that it is not in all of them.  Where a tick is an
+ * emulated instruction, the fastest batches are free of noise, and the same each time.
+ * What it takes to halt varies from trip to trip with KVM's halt polling, so there a
+ * batch is one trip.
+ */
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <asm/vmx.h>
+#include <linux/kvm_para.h>
+
+#include "kvm_util.h"
+#include "processor.h"
+#include "apic.h"
+
+#include "exit_stats_abi.h"
+
+#define TRIPS 100
+#define BATCHES 100
+
+#define VECTOR 0x31
+/* The PIC's mask. */
+#define PORT 0x21
+#define DOORBELL_GPA 0xf0000000ULL
+#define LVT_TIMER 0x320
+#define LVT_TIMER_TSCDEADLINE (2 << 17)
+/* Answered with 0. */
+#define HC_NOTHING KVM_HC_VAPIC_POLL_IRQ
+
+struct kind {
+	const char *name;
+	/* The loop with or without the exit, in ticks */
+	uint32_t (*batch)(bool exits);
+	/* if not TRIPS */
+	unsigned int nr_trips;
+	void (*prepare)(void);
+	void (*setup)(struct kvm_vcpu *vcpu);
+	unsigned int nr_vcpus;
+	/* Needs the leaves */
+	bool leaf;
+};
+
+/* Guest memory: trips of a batch, and the fastest batches. */
+static uint64_t nr_trips;
+static uint32_t fastest[2];
+
+/* ---- guest code ---- */
+
+static void guest_main(uint32_t (*batch)(bool exits), void (*prepare)(void))
+{
+	if (prepare)
+		prepare();
+	for (int exits = 0; exits < 2; exits++) {
+		fastest[exits] = ~0u;
+		for (int i = 0; i < TRIPS * BATCHES / nr_trips; i++) {
+			uint32_t ticks = batch(exits);
+
+			if (ticks < fastest[exits])
+				fastest[exits] = ticks;
+		}
+	}
+	GUEST_DONE();
+}
+
+#define LOOP(body, inputs...)						\
+({									\
+	uint64_t trips = nr_trips;					\
+	uint32_t ticks;							\
+	asm volatile("rdtsc\n\t" "mov %%eax, %%r8d\n"			\
+		     "1:\n\t" body "\n\t" "dec %[trips]\n\tjnz 1b\n\t"	\
+		     "rdtsc\n\t" "sub %%r8d, %%eax"			\
+		     : "=&a"(ticks), [trips]"+r"(trips) : inputs	\
+		     : "rbx", "rcx", "rdx", "r8", "memory", "cc");	\
+	ticks;								\
+})
+
+/* What must be in registers is loaded with or without the instruction. */
+#define BATCH(name, load, insn, inputs...)				\
+static uint32_t name(bool exits)					\
+{									\
+	return exits ? LOOP(load "\n\t" insn, inputs) : LOOP(load, inputs); \
+}
+
+#define NOTHING [nothing]"i"(0)
+#define TO_MSR(nr, value)						\
+	[msr]"i"(nr), [low]"r"((uint32_t)(value)), [high]"r"((uint32_t)((value) >> 32))
+#define LOAD_MSR "mov %[msr], %%ecx\n\tmov %[low], %%eax\n\tmov %[high], %%edx"
+#define SELF_IPI (uint64_t)(APIC_DEST_SELF | APIC_DM_FIXED | VECTOR)
+
+static uint64_t pat, deadline;
+
+BATCH(cpuid_1, "mov $1, %%eax\n\txor %%ecx, %%ecx", "cpuid", NOTHING)
+BATCH(hypercall, "mov %[nr], %%eax", "vmcall", [nr]"i"(HC_NOTHING))
+BATCH(port_in, "mov %[port], %%edx", "inb %%dx, %%al", [port]"i"(PORT))
+BATCH(msr_read, "mov %[msr], %%ecx", "rdmsr", [msr]"i"(MSR_IA32_APICBASE))
+BATCH(msr_write, LOAD_MSR, "wrmsr", TO_MSR(MSR_IA32_CR_PAT, pat))
+BATCH(tsc_deadline, LOAD_MSR, "wrmsr", TO_MSR(MSR_IA32_TSC_DEADLINE, deadline))
+BATCH(doorbell, "", "movl %%eax, (%[gpa])", [gpa]"r"(DOORBELL_GPA))
+BATCH(halt, "", "cli\n\t" LOAD_MSR "\n\twrmsr\n\tsti\n\thlt",
+      TO_MSR(APIC_BASE_MSR + (APIC_ICR >> 4), SELF_IPI))
+BATCH(total, "mov %[leaf], %%eax\n\txor %%ecx, %%ecx", "cpuid",
+      [leaf]"i"(KVM_EXIT_STATS_LEAF_EXITS))
+BATCH(reason, "mov %[leaf], %%eax\n\tmov %[reason], %%ecx", "cpuid",
+      [leaf]"i"(KVM_EXIT_STATS_LEAF_REASON_EXITS), [reason]"i"(EXIT_REASON_CPUID))
+
+static void take_interrupt(struct ex_regs *regs)
+{
+	x2apic_write_reg(APIC_EOI, 0);
+}
+
+static void prepare_pat(void) { pat = rdmsr(MSR_IA32_CR_PAT); }
+
+static void prepare_timer(void)
+{
+	x2apic_enable();
+	x2apic_write_reg(LVT_TIMER, LVT_TIMER_TSCDEADLINE | VECTOR);
+	/* later than all this ends */
+	deadline = rdtsc() + (1ull << 40);
+}
+
+static void guest_has_leaves(void)
+{
+	uint32_t a, b, c, d;
+
+	__cpuid(KVM_EXIT_STATS_LEAF_SIGNATURE, 0, &a, &b, &c, &d);
+	GUEST_SYNC(b == KVM_EXIT_STATS_SIGNATURE_EBX && c == KVM_EXIT_STATS_SIGNATURE_ECX &&
+		   d == KVM_EXIT_STATS_SIGNATURE_EDX);
+}
+
+/* ---- the host's side ---- */
+
+static void setup_interrupts(struct kvm_vcpu *vcpu)
+{
+	vcpu_set_cpuid_feature(vcpu, X86_FEATURE_TSC_DEADLINE_TIMER);
+	vm_init_descriptor_tables(vcpu->vm);
+	vcpu_init_descriptor_tables(vcpu);
+	vm_install_exception_handler(vcpu->vm, VECTOR, take_interrupt);
+}
+
+static void setup_doorbell(struct kvm_vcpu *vcpu)
+{
+	struct kvm_ioeventfd doorbell = { .addr = DOORBELL_GPA, .fd = eventfd(0, 0) };
+
+	TEST_ASSERT(doorbell.fd >= 0, "no eventfd");
+	vm_ioctl(vcpu->vm, KVM_IOEVENTFD, &doorbell);
+	virt_pg_map(vcpu->vm, DOORBELL_GPA, DOORBELL_GPA);
+}
+
+static const struct kind kinds[] = {
+	{ "cpuid", cpuid_1 },
+	{ "vmcall", hypercall },
+	{ "io", port_in },
+	{ "msr_read", msr_read },
+	{ "msr_write", msr_write, .prepare = prepare_pat },
+	{ "msr_write_fast", tsc_deadline, .prepare = prepare_timer, .setup = setup_interrupts },
+	{ "ept_misconfig", doorbell, .setup = setup_doorbell },
+	{ "hlt_wakeup", halt, .nr_trips = 1, .prepare = x2apic_enable, .setup = setup_interrupts },
+	{ "total_1", total, .leaf = true },
+	{ "total_2", total, .leaf = true, .nr_vcpus = 2 },
+	{ "total_4", total, .leaf = true, .nr_vcpus = 4 },
+	{ "reason_1", reason, .leaf = true },
+	{ "reason_2", reason, .leaf = true, .nr_vcpus = 2 },
+	{ "reason_4", reason, .leaf = true, .nr_vcpus = 4 },
+};
+
+static bool has_leaves(void)
+{
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm = vm_create_with_one_vcpu(&vcpu, guest_has_leaves);
+	struct ucall uc;
+
+	vcpu_run(vcpu);
+	TEST_ASSERT(get_ucall(vcpu, &uc) == UCALL_SYNC, "the guest that looks for the leaves failed");
+	kvm_vm_free(vm);
+	return uc.args[1];
+}
+
+static void run(const struct kind *kind)
+{
+	struct kvm_vcpu *vcpus[4];
+	struct kvm_vm *vm = vm_create_with_vcpus(kind->nr_vcpus ?: 1, guest_main, vcpus);
+	struct ucall uc;
+
+	if (kind->setup)
+		kind->setup(vcpus[0]);
+	nr_trips = kind->nr_trips ?: TRIPS;
+	sync_global_to_guest(vm, nr_trips);
+	vcpu_args_set(vcpus[0], 2, kind->batch, kind->prepare);
+	vcpu_run(vcpus[0]);
+	TEST_ASSERT(get_ucall(vcpus[0], &uc) == UCALL_DONE, "%s: exit reason %u (%s)", kind->name,
+		    vcpus[0]->run->exit_reason, exit_reason_str(vcpus[0]->run->exit_reason));
+	sync_global_from_guest(vm, fastest);
+	printf("bench %s %.2f\n", kind->name, (double)(fastest[1] - fastest[0]) / nr_trips);
+	kvm_vm_free(vm);
+}
+
+static bool wanted(const char *name, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], name))
+			return true;
+	}
+	return argc == 1;
+}
+
+int main(int argc, char **argv)
+{
+	bool leaves = has_leaves();
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if ((leaves || !kinds[i].leaf) && wanted(kinds[i].name, argc, argv))
+			run(&kinds[i]);
+	}
+	return 0;
+}
