@@ -8,40 +8,36 @@
 
 #ifdef CONFIG_KVM_EXIT_STATS
 
+#include <linux/compiler.h>
 #include <linux/jump_label.h>
-#include <linux/minmax.h>
 #include <linux/percpu.h>
-#include <linux/preempt.h>
 
 #include <asm/msr.h>
+#include <asm/rmwcc.h>
+
+/* Slot 0 is the total, one follows for each reason, one for all reasons beyond. */
+#define KVM_EXIT_STATS_TOTAL		0
+#define KVM_EXIT_STATS_NR_REASONS	(KVM_EXIT_STATS_REASON_MAX + 1)
+#define KVM_EXIT_STATS_SLOT(reason)	((reason) + 1)
+#define KVM_EXIT_STATS_OTHER		KVM_EXIT_STATS_SLOT(KVM_EXIT_STATS_NR_REASONS)
+
+/* Of a slot, the index of each of its two counters. */
+#define KVM_EXIT_STATS_EXITS(slot)	(2 * (slot))
+#define KVM_EXIT_STATS_CYCLES(slot)	(2 * (slot) + 1)
 
 /*
- * Slot 0 holds the totals, one slot follows for each reason, and the last one
- * takes the reasons beyond the table.  As no exit has slot 0, a vCPU has it while
- * it is not handling an exit.
+ * An interval lasts from the VM exit until KVM has handled it.  Its start also says
+ * what state it is in:
+ *
+ *   open     the TSC at the VM exit, which is below bit 62
+ *   resumed  RESUMED: the vCPU was put, when the exit was counted and the cycles so
+ *            far were accounted, and what follows began when it was loaded
+ *   closed   CLOSED: there is none
+ *
+ * or RESUMED or CLOSED less a TSC or a number of cycles, see kvm_exit_stats_stop().
  */
-#define KVM_EXIT_STATS_TOTAL		0
-#define KVM_EXIT_STATS_NONE		KVM_EXIT_STATS_TOTAL
-#define KVM_EXIT_STATS_NR_REASONS	(KVM_EXIT_STATS_REASON_MAX + 1)
-#define KVM_EXIT_STATS_NR_SLOTS		(KVM_EXIT_STATS_NR_REASONS + 2)
-
-struct kvm_exit_stat {
-	u64 exits;
-	u64 cycles;
-};
-
-struct kvm_exit_stats {
-	struct kvm_exit_stat stat[KVM_EXIT_STATS_NR_SLOTS];
-};
-
-struct kvm_vcpu_exit_stats {
-	/* TSC at the VM exit, or when the vCPU was last loaded since. */
-	u64 start;
-	/* Slot of the exit being handled, reset by others if counting stops. */
-	u32 slot;
-	/* Written only by the CPU that has the vCPU loaded. */
-	struct kvm_exit_stats stats;
-};
+#define KVM_EXIT_STATS_CLOSED		(~0ULL)
+#define KVM_EXIT_STATS_RESUMED		(~0ULL - BIT_ULL(62))
 
 /*
  * The count begins intervals, the clock measures and ends them.  Two keys because
@@ -55,76 +51,101 @@ DECLARE_PER_CPU_ALIGNED(struct kvm_exit_stats, kvm_cpu_exit_stats);
 /* Whose exits are counted, zero if the vendor module doesn't.  VMs pin it. */
 extern u32 kvm_exit_stats_isa;
 
-int kvm_exit_stats_vcpu_create(struct kvm_vcpu *vcpu);
-void kvm_exit_stats_vcpu_destroy(struct kvm_vcpu *vcpu);
 void kvm_exit_stats_set_isa(u32 isa);
+void kvm_exit_stats_vcpu_publish(struct kvm_vcpu *vcpu);
+void kvm_exit_stats_vcpu_after_set_cpuid(struct kvm_vcpu *vcpu);
 void kvm_exit_stats_create_host_debugfs(void);
 void kvm_exit_stats_create_vm_debugfs(struct kvm *kvm);
 void kvm_exit_stats_create_vcpu_debugfs(struct kvm_vcpu *vcpu,
 					struct dentry *dentry);
+void __kvm_exit_stats_stop(struct kvm_vcpu *vcpu);
+void __kvm_exit_stats_stop_other(struct kvm_vcpu *vcpu, u64 cycles);
 void __kvm_exit_stats_vcpu_load(struct kvm_vcpu *vcpu);
 void __kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu);
-bool __kvm_exit_stats_cpuid(struct kvm_vcpu *vcpu, u32 *eax, u32 *ebx,
-			    u32 *ecx, u32 *edx);
+struct kvm_cpuid_entry2 *kvm_exit_stats_cpuid_entry(struct kvm_vcpu *vcpu,
+						    u32 function, u32 index);
 
-/* Read the clock, as close to the VM exit as instrumentation may be. */
+static inline void kvm_exit_stats_vcpu_init(struct kvm_vcpu *vcpu)
+{
+	vcpu->arch.exit_stats.start = KVM_EXIT_STATS_CLOSED;
+}
+
+/* Where the vendor module keeps the reason of the exit that is being handled. */
+static inline void kvm_exit_stats_set_reason(struct kvm_vcpu *vcpu,
+					     const u32 *reason)
+{
+	vcpu->arch.exit_stats.reason = reason;
+}
+
+/* Begin an interval, as close to the VM exit as instrumentation may be. */
 static __always_inline void kvm_exit_stats_start(struct kvm_vcpu *vcpu)
 {
+	if (static_branch_likely(&kvm_exit_stats_count))
+		vcpu->arch.exit_stats.start = rdtsc();
+}
+
+/* There was no VM exit after all, i.e. VM entry failed. */
+static __always_inline void kvm_exit_stats_cancel(struct kvm_vcpu *vcpu)
+{
 	if (static_branch_unlikely(&kvm_exit_stats_clock))
-		vcpu->arch.exit_stats->start = rdtsc();
+		vcpu->arch.exit_stats.start = KVM_EXIT_STATS_CLOSED;
 }
 
-/* Count the exit, from here on it is the one being handled. */
-static __always_inline void kvm_exit_stats_exit(struct kvm_vcpu *vcpu,
-						u16 reason)
+/*
+ * Cycles are negative, as closing an interval leaves them.  The vCPU's counters are
+ * no business of anybody else meanwhile, not even of kvm_exit_stats_vcpu_put(), for
+ * the interval is closed.  The CPU's are, if this is preempted by another vCPU.
+ */
+static __always_inline void kvm_exit_stats_account(struct kvm_vcpu *vcpu,
+						   unsigned long slot, u64 cycles)
 {
-	struct kvm_vcpu_exit_stats *es;
-	u32 slot;
+	u64 *counters = vcpu->arch.exit_stats.stats.counters;
+	unsigned long i = KVM_EXIT_STATS_EXITS(slot);
 
-	if (!static_branch_unlikely(&kvm_exit_stats_count))
-		return;
+	counters[KVM_EXIT_STATS_EXITS(KVM_EXIT_STATS_TOTAL)]++;
+	counters[KVM_EXIT_STATS_CYCLES(KVM_EXIT_STATS_TOTAL)] += cycles;
 
-	es = vcpu->arch.exit_stats;
-	slot = min_t(u32, reason, KVM_EXIT_STATS_NR_REASONS) + 1;
-	WRITE_ONCE(es->slot, slot);
-	es->stats.stat[slot].exits++;
-	es->stats.stat[KVM_EXIT_STATS_TOTAL].exits++;
-	__this_cpu_inc(kvm_cpu_exit_stats.stat[slot].exits);
-	__this_cpu_inc(kvm_cpu_exit_stats.stat[KVM_EXIT_STATS_TOTAL].exits);
+	/* Don't compute addresses that instructions can have for free. */
+	OPTIMIZER_HIDE_VAR(i);
+	counters[i]++;
+	OPTIMIZER_HIDE_VAR(i);
+	counters[i + 1] += cycles;
+	this_cpu_inc(kvm_cpu_exit_stats.counters[i]);
+	OPTIMIZER_HIDE_VAR(i);
+	this_cpu_add(kvm_cpu_exit_stats.counters[i + 1], cycles);
 }
 
-/* Account the time since the start to the exit being handled, if any. */
-static __always_inline bool __kvm_exit_stats_account(struct kvm_vcpu_exit_stats *es)
-{
-	u32 slot = READ_ONCE(es->slot);
-	u64 cycles;
-
-	if (slot == KVM_EXIT_STATS_NONE)
-		return false;
-
-	cycles = rdtsc() - es->start;
-	es->stats.stat[slot].cycles += cycles;
-	es->stats.stat[KVM_EXIT_STATS_TOTAL].cycles += cycles;
-	__this_cpu_add(kvm_cpu_exit_stats.stat[slot].cycles, cycles);
-	__this_cpu_add(kvm_cpu_exit_stats.stat[KVM_EXIT_STATS_TOTAL].cycles, cycles);
-	return true;
-}
-
-/* The exit has been handled, unless there was none, e.g. if VM entry failed. */
+/*
+ * The exit has been handled: count it and account its cycles.
+ *
+ * Subtracting the TSC from the start of an open interval closes it and leaves the
+ * cycles, all in one instruction.  Hence there is no need to disable preemption: a
+ * vCPU that is put before has no open interval any more, and the subtraction does
+ * not borrow.  If it is put afterwards, kvm_exit_stats_vcpu_put() has nothing to do.
+ */
 static __always_inline void kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 {
-	struct kvm_vcpu_exit_stats *es;
+	unsigned long reason;
+	u64 cycles;
 
-	if (!static_branch_unlikely(&kvm_exit_stats_clock))
+	if (!static_branch_likely(&kvm_exit_stats_clock))
 		return;
 
-	es = vcpu->arch.exit_stats;
+	/* A single instruction, and true if it borrows. */
+	if (unlikely(!GEN_BINARY_RMWcc("subq", vcpu->arch.exit_stats.start, c,
+				       "r", rdtsc()))) {
+		__kvm_exit_stats_stop(vcpu);
+		return;
+	}
 
-	/* Being scheduled out also accounts, don't let it in halfway. */
-	preempt_disable();
-	if (__kvm_exit_stats_account(es))
-		WRITE_ONCE(es->slot, KVM_EXIT_STATS_NONE);
-	preempt_enable();
+	cycles = vcpu->arch.exit_stats.start;
+	reason = (u16)*vcpu->arch.exit_stats.reason;
+	if (unlikely(reason > KVM_EXIT_STATS_REASON_MAX)) {
+		__kvm_exit_stats_stop_other(vcpu, cycles);
+		return;
+	}
+
+	kvm_exit_stats_account(vcpu, KVM_EXIT_STATS_SLOT(reason), cycles);
 }
 
 static __always_inline void kvm_exit_stats_vcpu_load(struct kvm_vcpu *vcpu)
@@ -144,22 +165,43 @@ static __always_inline bool kvm_exit_stats_cpuid(struct kvm_vcpu *vcpu,
 						 u32 *eax, u32 *ebx,
 						 u32 *ecx, u32 *edx)
 {
-	return static_branch_unlikely(&kvm_exit_stats_clock) &&
-	       *eax >= KVM_EXIT_STATS_LEAF_FIRST &&
-	       *eax <= KVM_EXIT_STATS_LEAF_LAST &&
-	       __kvm_exit_stats_cpuid(vcpu, eax, ebx, ecx, edx);
+	struct kvm_cpuid_entry2 *entry;
+	u32 function = *eax;
+
+	/* All other leaves pay for one comparison, don't let it be merged. */
+	if (likely(function < KVM_EXIT_STATS_LEAF_FIRST))
+		return false;
+	OPTIMIZER_HIDE_VAR(function);
+	if (function > KVM_EXIT_STATS_LEAF_LAST ||
+	    !static_branch_likely(&kvm_exit_stats_clock))
+		return false;
+
+	entry = kvm_exit_stats_cpuid_entry(vcpu, function, *ecx);
+	*eax = entry->eax;
+	*ebx = entry->ebx;
+	*ecx = entry->ecx;
+	*edx = entry->edx;
+	return true;
 }
 #else
-static inline int kvm_exit_stats_vcpu_create(struct kvm_vcpu *vcpu)
-{
-	return 0;
-}
-
-static inline void kvm_exit_stats_vcpu_destroy(struct kvm_vcpu *vcpu)
-{
-}
-
 static inline void kvm_exit_stats_set_isa(u32 isa)
+{
+}
+
+static inline void kvm_exit_stats_vcpu_init(struct kvm_vcpu *vcpu)
+{
+}
+
+static inline void kvm_exit_stats_set_reason(struct kvm_vcpu *vcpu,
+					     const u32 *reason)
+{
+}
+
+static inline void kvm_exit_stats_vcpu_publish(struct kvm_vcpu *vcpu)
+{
+}
+
+static inline void kvm_exit_stats_vcpu_after_set_cpuid(struct kvm_vcpu *vcpu)
 {
 }
 
@@ -180,7 +222,7 @@ static inline void kvm_exit_stats_start(struct kvm_vcpu *vcpu)
 {
 }
 
-static inline void kvm_exit_stats_exit(struct kvm_vcpu *vcpu, u16 reason)
+static inline void kvm_exit_stats_cancel(struct kvm_vcpu *vcpu)
 {
 }
 

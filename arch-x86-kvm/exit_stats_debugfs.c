@@ -32,12 +32,10 @@ static const char *vmx_exit_reason_name(u32 reason)
 static void kvm_exit_stats_add(struct kvm_exit_stats *sum,
 			       const struct kvm_exit_stats *stats)
 {
-	u32 slot;
+	unsigned int i;
 
-	for (slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++) {
-		sum->stat[slot].exits += READ_ONCE(stats->stat[slot].exits);
-		sum->stat[slot].cycles += READ_ONCE(stats->stat[slot].cycles);
-	}
+	for (i = 0; i < ARRAY_SIZE(sum->counters); i++)
+		sum->counters[i] += READ_ONCE(stats->counters[i]);
 }
 
 /* Whose (empty for the sum of all), reason, name, exits, cycles. */
@@ -47,8 +45,8 @@ static void kvm_exit_stats_print(struct seq_file *m, const char *whose,
 	u32 slot;
 
 	for (slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++) {
-		u64 exits = READ_ONCE(stats->stat[slot].exits);
-		u64 cycles = READ_ONCE(stats->stat[slot].cycles);
+		u64 exits = READ_ONCE(stats->counters[KVM_EXIT_STATS_EXITS(slot)]);
+		u64 cycles = -READ_ONCE(stats->counters[KVM_EXIT_STATS_CYCLES(slot)]);
 
 		/*
 		 * The sum of all has its total even if there was no exit yet.
@@ -59,7 +57,7 @@ static void kvm_exit_stats_print(struct seq_file *m, const char *whose,
 
 		if (slot == KVM_EXIT_STATS_TOTAL)
 			seq_printf(m, "%s- total", whose);
-		else if (slot > KVM_EXIT_STATS_NR_REASONS)
+		else if (slot == KVM_EXIT_STATS_OTHER)
 			seq_printf(m, "%s- other", whose);
 		else
 			seq_printf(m, "%s%u %s", whose, slot - 1,
@@ -98,26 +96,30 @@ static void kvm_exit_stats_host_stop(struct seq_file *m, void *v)
 static int kvm_exit_stats_host_show(struct seq_file *m, void *v)
 {
 	struct kvm_exit_stats *sum;
-	char whose[16];
+	char whose[16] = "";
+	unsigned int i;
 	int cpu;
-
-	if (v != SEQ_START_TOKEN) {
-		cpu = *(loff_t *)v - 1;
-		snprintf(whose, sizeof(whose), "cpu%d ", cpu);
-		kvm_exit_stats_print(m, whose, &per_cpu(kvm_cpu_exit_stats, cpu));
-		return 0;
-	}
 
 	sum = kzalloc(sizeof(*sum), GFP_KERNEL);
 	if (!sum)
 		return -ENOMEM;
 
-	for_each_possible_cpu(cpu) {
+	if (v == SEQ_START_TOKEN) {
+		for_each_possible_cpu(cpu) {
+			kvm_exit_stats_add(sum, &per_cpu(kvm_cpu_exit_stats, cpu));
+			cond_resched();
+		}
+	} else {
+		cpu = *(loff_t *)v - 1;
+		snprintf(whose, sizeof(whose), "cpu%d ", cpu);
 		kvm_exit_stats_add(sum, &per_cpu(kvm_cpu_exit_stats, cpu));
-		cond_resched();
 	}
 
-	kvm_exit_stats_print(m, "", sum);
+	/* CPUs keep no totals. */
+	for (i = 2; i < ARRAY_SIZE(sum->counters); i++)
+		sum->counters[i % 2] += sum->counters[i];
+
+	kvm_exit_stats_print(m, whose, sum);
 	kfree(sum);
 	return 0;
 }
@@ -142,7 +144,7 @@ static int kvm_exit_stats_vm_show(struct seq_file *m, void *v)
 		return -ENOMEM;
 
 	kvm_for_each_vcpu(i, vcpu, kvm) {
-		kvm_exit_stats_add(sum, &vcpu->arch.exit_stats->stats);
+		kvm_exit_stats_add(sum, &vcpu->arch.exit_stats.stats);
 		cond_resched();
 	}
 
@@ -156,7 +158,7 @@ static int kvm_exit_stats_vcpu_show(struct seq_file *m, void *v)
 {
 	struct kvm_vcpu *vcpu = m->private;
 
-	kvm_exit_stats_print(m, "", &vcpu->arch.exit_stats->stats);
+	kvm_exit_stats_print(m, "", &vcpu->arch.exit_stats.stats);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(kvm_exit_stats_vcpu);
@@ -179,7 +181,7 @@ void kvm_exit_stats_create_vm_debugfs(struct kvm *kvm)
 void kvm_exit_stats_create_vcpu_debugfs(struct kvm_vcpu *vcpu,
 					struct dentry *dentry)
 {
-	if (vcpu->arch.exit_stats)
+	if (kvm_exit_stats_isa)
 		debugfs_create_file("exit_stats", 0400, dentry, vcpu,
 				    &kvm_exit_stats_vcpu_fops);
 }

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,17 @@ typedef uint8_t u8;
 #define __read_mostly
 #define EXPORT_SYMBOL_GPL(sym) extern int shim_export_##sym
 #define EXPORT_PER_CPU_SYMBOL_GPL(sym) extern int shim_export_##sym
+#define __aligned(n) __attribute__((aligned(n)))
+#define likely(x) (x)
+#define unlikely(x) (x)
+#define BIT_ULL(n) (1ULL << (n))
+#define BUILD_BUG_ON(x) static_assert(!(x), #x)
+#define OPTIMIZER_HIDE_VAR(var) asm("" : "=r"(var) : "0"(var))
+#define data_race(x) (x)
+/* Only what is used: a subtraction, and whether it borrows. */
+#define GEN_BINARY_RMWcc(op, var, cc, constraint, value) \
+	(assert(!strcmp(op, "subq") && !strcmp(#cc, "c")), \
+	 __builtin_sub_overflow((var), (u64)(value), &(var)))
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 #define min_t(type, a, b) ((type)(a) < (type)(b) ? (type)(a) : (type)(b))
@@ -47,8 +59,10 @@ extern int shim_preempt_count;
 #define per_cpu(name, cpu) (shim_percpu_##name[cpu])
 /* Bare, as an argument of this_cpu operations, it is the current CPU's. */
 #define kvm_cpu_exit_stats shim_percpu_kvm_cpu_exit_stats[shim_cpu]
-#define __this_cpu_add(var, n) ((var) += (n))
-#define __this_cpu_inc(var) ((var)++)
+#define this_cpu_add(var, n) ((var) += (n))
+#define this_cpu_inc(var) ((var)++)
+#define nr_cpu_ids SHIM_CPUS
+#define cpu_possible(cpu) ((cpu) < SHIM_CPUS)
 #define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < SHIM_CPUS; (cpu)++)
 
 static inline u64 rdtsc(void)
@@ -83,6 +97,7 @@ struct static_key {
 
 #define DECLARE_STATIC_KEY_FALSE(key) extern struct static_key key
 #define DEFINE_STATIC_KEY_FALSE(key) struct static_key key = { .name = #key }
+#define static_branch_likely(key) ((key)->on)
 #define static_branch_unlikely(key) ((key)->on)
 #define static_key_enabled(key) ((key)->on)
 
@@ -122,21 +137,71 @@ static inline void mutex_unlock(struct mutex *lock)
 	lock->held = false;
 }
 
+/* Lists that only grow */
+struct llist_node {
+	struct llist_node *next;
+};
+
+struct llist_head {
+	struct llist_node *first;
+};
+
+static inline void llist_add(struct llist_node *node, struct llist_head *head)
+{
+	node->next = head->first;
+	head->first = node;
+}
+
+#define shim_llist_entry(pos, node, member) \
+	((node) ? (__typeof__(pos))((char *)(node) - offsetof(__typeof__(*(pos)), member)) : NULL)
+#define llist_for_each_entry(pos, node, member) \
+	for ((pos) = shim_llist_entry(pos, node, member); (pos); \
+	     (pos) = shim_llist_entry(pos, (pos)->member.next, member))
+
 /* VMs: an array of vCPUs, VMs in a list */
-struct kvm_vcpu_exit_stats;
+struct kvm_cpuid_entry2 {
+	u32 function, index, flags, eax, ebx, ecx, edx;
+};
+
+#include "structs.h"
+
 struct kvm;
 
 struct kvm_vcpu {
 	struct kvm *kvm;
+	/* Which the vendor module has somewhere */
+	u32 exit_reason;
 	struct {
-		struct kvm_vcpu_exit_stats *exit_stats;
+		int cpuid_nent;
+		struct kvm_cpuid_entry2 *cpuid_entries;
+		struct kvm_vcpu_exit_stats exit_stats;
 	} arch;
 };
+
+static inline struct kvm_cpuid_entry2 *
+kvm_find_cpuid_entry_index(struct kvm_vcpu *vcpu, u32 function, u32 index)
+{
+	for (int i = 0; i < vcpu->arch.cpuid_nent; i++) {
+		struct kvm_cpuid_entry2 *e = &vcpu->arch.cpuid_entries[i];
+
+		if (e->function == function && (!e->flags || e->index == index))
+			return e;
+	}
+	return NULL;
+}
+
+/* How often the tracepoint fired */
+extern int shim_traced;
+#define trace_kvm_cpuid(leaf, index, a, b, c, d, exact, max) \
+	((void)(leaf), (void)(index), shim_traced++)
 
 #define SHIM_VCPUS 3
 struct kvm {
 	struct kvm *vm_list;
 	struct dentry *debugfs_dentry;
+	struct {
+		struct llist_head exit_stats;
+	} arch;
 	struct kvm_vcpu vcpu[SHIM_VCPUS];
 };
 
@@ -148,7 +213,7 @@ extern struct kvm *vm_list;
 #define list_for_each_entry(pos, head, member) \
 	for ((pos) = *(head); pos; (pos) = (pos)->member)
 
-#define GFP_KERNEL_ACCOUNT 0
+#define GFP_KERNEL 0
 #define kzalloc(size, flags) calloc(1, size)
 #define kfree(p) free(p)
 
@@ -208,7 +273,6 @@ struct trace_print_flags {
 #define kvm_debugfs_dir NULL
 #define cond_resched() ((void)0)
 #define SEQ_START_TOKEN ((void *)1)
-#define nr_cpu_ids SHIM_CPUS
 /* All are possible; n is signed in the kernel, too. */
 #define cpumask_next(n, mask) ((unsigned int)((int)(n) + 1))
 #define seq_printf(m, ...) fprintf((m)->out, __VA_ARGS__)

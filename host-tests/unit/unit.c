@@ -15,6 +15,7 @@ int shim_cpu;
 u64 shim_tsc[SHIM_CPUS];
 int shim_preempt_count;
 char shim_trace[200];
+int shim_traced;
 struct mutex kvm_lock;
 struct kvm *vm_list;
 
@@ -32,11 +33,17 @@ static void assert_regs(struct regs r, u32 eax, u32 ebx, u32 ecx, u32 edx)
 	assert_int_equal(r.edx, edx);
 }
 
+/* As kvm_cpuid() does it: false if the leaf is none of the statistics. */
+static bool cpuid(struct kvm_vcpu *vcpu, struct regs *r)
+{
+	return kvm_exit_stats_cpuid(vcpu, &r->eax, &r->ebx, &r->ecx, &r->edx);
+}
+
 static struct regs read_leaf(struct kvm_vcpu *vcpu, u32 leaf, u32 index)
 {
 	struct regs r = { leaf, 0xdeadbeef, index, 0xdeadbeef };
 
-	assert_true(kvm_exit_stats_cpuid(vcpu, &r.eax, &r.ebx, &r.ecx, &r.edx));
+	assert_true(cpuid(vcpu, &r));
 	return r;
 }
 
@@ -81,6 +88,7 @@ static void set_scope(const char *scope)
 /* Two VMs, counting in scope vm, all at zero, the CPUs' TSCs far apart. */
 static int setup(void **state)
 {
+	memset(vm, 0, sizeof(vm));
 	vm_list = &vm[0];
 	vm[0].vm_list = &vm[1];
 	shim_cpu = 0;
@@ -92,7 +100,9 @@ static int setup(void **state)
 	for (int i = 0; i < 2; i++) {
 		for (int j = 0; j < SHIM_VCPUS; j++) {
 			vm[i].vcpu[j].kvm = &vm[i];
-			assert_int_equal(kvm_exit_stats_vcpu_create(&vm[i].vcpu[j]), 0);
+			kvm_exit_stats_vcpu_init(&vm[i].vcpu[j]);
+			kvm_exit_stats_set_reason(&vm[i].vcpu[j], &vm[i].vcpu[j].exit_reason);
+			kvm_exit_stats_vcpu_publish(&vm[i].vcpu[j]);
 		}
 	}
 	shim_trace[0] = 0;
@@ -102,17 +112,20 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	kvm_exit_stats_set_isa(0);
-	for (int i = 0; i < 2; i++)
-		for (int j = 0; j < SHIM_VCPUS; j++)
-			kvm_exit_stats_vcpu_destroy(&vm[i].vcpu[j]);
 	return 0;
+}
+
+/* A VM exit.  The vendor's reason has more in it than the basic one. */
+static void begin(struct kvm_vcpu *vcpu, u16 reason)
+{
+	kvm_exit_stats_start(vcpu);
+	vcpu->exit_reason = 0x80000000 | reason;
 }
 
 /* An exit that is handled in the given time. */
 static void exit_of(struct kvm_vcpu *vcpu, u16 reason, u64 ticks)
 {
-	kvm_exit_stats_start(vcpu);
-	kvm_exit_stats_exit(vcpu, reason);
+	begin(vcpu, reason);
 	elapse(ticks);
 	kvm_exit_stats_stop(vcpu);
 }
@@ -127,14 +140,16 @@ static void encodes_over_the_32_bit_boundary(void **state)
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		u32 low = (u32)values[i], high = (u32)(values[i] >> 32);
-		struct kvm_exit_stat *total = vcpu->arch.exit_stats->stats.stat;
-		struct kvm_exit_stat *hlt = total + 1 + 12;
+		struct kvm_exit_stats *stats = &vcpu->arch.exit_stats.stats;
 
-		*total = (struct kvm_exit_stat){ .exits = values[i], .cycles = ~values[i] };
+		memset(stats, 0, sizeof(*stats));
+		stats->counters[KVM_EXIT_STATS_EXITS(KVM_EXIT_STATS_TOTAL)] = values[i];
+		stats->counters[KVM_EXIT_STATS_CYCLES(KVM_EXIT_STATS_TOTAL)] = -~values[i];
 		assert_regs(read_leaf(vcpu, 0x4ffffffc, 7), low, high, 0, 0);
 		assert_regs(read_leaf(vcpu, 0x4ffffffd, 7), 0, ~high, ~low, 0);
-		*total = (struct kvm_exit_stat){};
-		*hlt = (struct kvm_exit_stat){ .exits = values[i], .cycles = ~values[i] };
+		memset(stats, 0, sizeof(*stats));
+		stats->counters[KVM_EXIT_STATS_EXITS(13)] = values[i];
+		stats->counters[KVM_EXIT_STATS_CYCLES(13)] = -~values[i];
 		assert_regs(read_leaf(vcpu, 0x4ffffffe, 12), low, high, 0, 0);
 		assert_regs(read_leaf(vcpu, 0x4fffffff, 12), 0, ~high, ~low, 0);
 	}
@@ -156,7 +171,7 @@ static void other_leaves_are_not_served(void **state)
 	for (size_t i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++) {
 		struct regs r = { leaves[i], 1, 2, 3 };
 
-		assert_false(kvm_exit_stats_cpuid(&vm[0].vcpu[0], &r.eax, &r.ebx, &r.ecx, &r.edx));
+		assert_false(cpuid(&vm[0].vcpu[0], &r));
 		assert_regs(r, leaves[i], 1, 2, 3);
 	}
 }
@@ -236,7 +251,7 @@ static void off_serves_and_counts_nothing(void **state)
 
 	exit_of(vcpu, 10, 100);
 	set_scope("off");
-	assert_false(kvm_exit_stats_cpuid(vcpu, &r.eax, &r.ebx, &r.ecx, &r.edx));
+	assert_false(cpuid(vcpu, &r));
 	assert_regs(r, 0x4ffffffc, 1, 2, 3);
 	exit_of(vcpu, 10, 100);
 	set_scope("vm");
@@ -248,8 +263,7 @@ static void an_exit_is_counted_before_its_cycles_are(void **state)
 {
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
 
-	kvm_exit_stats_start(vcpu);
-	kvm_exit_stats_exit(vcpu, 10);
+	begin(vcpu, 10);
 	elapse(30);
 	assert_int_equal(exits(vcpu, 10), 1);
 	assert_int_equal(cycles(vcpu, 10), 0);
@@ -261,8 +275,7 @@ static void only_on_cpu_time_is_accounted(void **state)
 {
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
 
-	kvm_exit_stats_start(vcpu);
-	kvm_exit_stats_exit(vcpu, 48);
+	begin(vcpu, 48);
 	elapse(10);
 	kvm_exit_stats_vcpu_put(vcpu);
 	elapse(1000000);
@@ -276,8 +289,8 @@ static void only_on_cpu_time_is_accounted(void **state)
 
 	assert_int_equal(cycles(vcpu, 48), 70);
 	assert_int_equal(total_cycles(vcpu), 70);
-	assert_int_equal(shim_percpu_kvm_cpu_exit_stats[0].stat[49].cycles, 30);
-	assert_int_equal(shim_percpu_kvm_cpu_exit_stats[1].stat[49].cycles, 40);
+	assert_int_equal(-shim_percpu_kvm_cpu_exit_stats[0].counters[KVM_EXIT_STATS_CYCLES(49)], 30);
+	assert_int_equal(-shim_percpu_kvm_cpu_exit_stats[1].counters[KVM_EXIT_STATS_CYCLES(49)], 40);
 	assert_int_equal(shim_preempt_count, 0);
 }
 
@@ -295,6 +308,7 @@ static void nothing_is_accounted_without_an_exit(void **state)
 	kvm_exit_stats_vcpu_put(vcpu);
 	kvm_exit_stats_vcpu_load(vcpu);
 	kvm_exit_stats_start(vcpu);
+	kvm_exit_stats_cancel(vcpu);
 	elapse(1000);
 	kvm_exit_stats_stop(vcpu);
 
@@ -307,7 +321,7 @@ static void keys_are_flipped_in_a_safe_order(void **state)
 	set_scope("host");
 	assert_string_equal(shim_trace, "");
 	set_scope("off");
-	assert_string_equal(shim_trace, "-kvm_exit_stats_count sync -kvm_exit_stats_clock ");
+	assert_string_equal(shim_trace, "-kvm_exit_stats_count sync sync -kvm_exit_stats_clock ");
 	shim_trace[0] = 0;
 	set_scope("off");
 	assert_string_equal(shim_trace, "");
@@ -319,15 +333,14 @@ static void an_exit_in_flight_is_dropped_when_counting_stops(void **state)
 {
 	struct kvm_vcpu *vcpu = &vm[1].vcpu[2];
 
-	kvm_exit_stats_start(vcpu);
-	kvm_exit_stats_exit(vcpu, 30);
+	begin(vcpu, 30);
 	set_scope("off");
 	kvm_exit_stats_vcpu_put(vcpu);
 	shim_cpu = 1;
 	kvm_exit_stats_vcpu_load(vcpu);
 	set_scope("vm");
 	kvm_exit_stats_stop(vcpu);
-	assert_int_equal(exits(vcpu, 30), 1);
+	assert_int_equal(exits(vcpu, 30), 0);
 	assert_int_equal(cycles(vcpu, 30), 0);
 }
 
@@ -346,13 +359,95 @@ static void bad_parameters_change_nothing(void **state)
 
 static void without_a_vendor_nothing_is_counted(void **state)
 {
-	struct kvm_vcpu vcpu = { .kvm = &vm[0] };
-
 	kvm_exit_stats_set_isa(0);
 	assert_false(kvm_exit_stats_clock.on || kvm_exit_stats_count.on);
-	assert_int_equal(kvm_exit_stats_vcpu_create(&vcpu), 0);
-	assert_null(vcpu.arch.exit_stats);
-	kvm_exit_stats_vcpu_destroy(&vcpu);
+}
+
+/* stop(), with what may come between its TSC and its end. */
+static void being_put_while_closing_loses_nothing(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+	u64 stale;
+
+	begin(vcpu, 48);
+	elapse(10);
+	stale = rdtsc();
+	elapse(1);
+	kvm_exit_stats_vcpu_put(vcpu);
+	elapse(1000000);
+	kvm_exit_stats_vcpu_load(vcpu);
+	assert_true(vcpu->arch.exit_stats.start >= stale);
+	vcpu->arch.exit_stats.start -= stale;
+	elapse(20);
+	kvm_exit_stats_vcpu_put(vcpu);
+	shim_cpu = 1;
+	kvm_exit_stats_vcpu_load(vcpu);
+	elapse(40);
+	assert_int_equal(exits(vcpu, 48), 1);
+	__kvm_exit_stats_stop(vcpu);
+	elapse(100);
+	kvm_exit_stats_vcpu_put(vcpu);
+	kvm_exit_stats_vcpu_load(vcpu);
+	kvm_exit_stats_stop(vcpu);
+
+	assert_int_equal(exits(vcpu, 48), 1);
+	assert_int_equal(cycles(vcpu, 48), 71);
+	assert_int_equal(total_cycles(vcpu), 71);
+	assert_int_equal(-shim_percpu_kvm_cpu_exit_stats[1].counters[KVM_EXIT_STATS_CYCLES(49)], 40);
+}
+
+/* Not one tick passes, also if the vCPU is put before stop() is done. */
+static void an_exit_without_duration_is_counted(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	exit_of(vcpu, 1, 0);
+	begin(vcpu, 1);
+	vcpu->arch.exit_stats.start -= rdtsc();
+	elapse(10);
+	kvm_exit_stats_vcpu_put(vcpu);
+	kvm_exit_stats_vcpu_load(vcpu);
+	__kvm_exit_stats_stop(vcpu);
+	assert_int_equal(exits(vcpu, 1), 2);
+	assert_int_equal(cycles(vcpu, 1), 0);
+}
+
+static void a_cancelled_exit_is_none(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	kvm_exit_stats_start(vcpu);
+	vcpu->exit_reason = 0xdead;
+	kvm_exit_stats_cancel(vcpu);
+	elapse(10);
+	kvm_exit_stats_stop(vcpu);
+	assert_int_equal(total_exits(vcpu), 0);
+	assert_int_equal(total_cycles(vcpu), 0);
+}
+
+static void an_entry_of_user_space_wins(void **state)
+{
+	struct kvm_cpuid_entry2 entries[] = {
+		{ .function = 1 },
+		{ .function = 0x4ffffffe, .index = 10, .flags = 1, .eax = 1, .ebx = 2, .ecx = 3, .edx = 4 },
+		{ .function = 0x4ffffffb },
+	};
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	exit_of(vcpu, 10, 5);
+	vcpu->arch.cpuid_entries = entries;
+	vcpu->arch.cpuid_nent = 1;
+	kvm_exit_stats_vcpu_after_set_cpuid(vcpu);
+	assert_int_equal(exits(vcpu, 10), 1);
+	vcpu->arch.cpuid_nent = 3;
+	kvm_exit_stats_vcpu_after_set_cpuid(vcpu);
+	shim_traced = 0;
+	assert_regs(read_leaf(vcpu, 0x4ffffffe, 10), 1, 2, 3, 4);
+	assert_regs(read_leaf(vcpu, 0x4ffffffb, 7), 0, 0, 0, 0);
+	assert_regs(read_leaf(vcpu, 0x4fffffff, 10), 0, 0, 5, 0);
+	assert_int_equal(shim_traced, 3);
+	assert_int_equal(exits(vcpu, 12), 0);
+	assert_int_equal(total_exits(vcpu), 1);
 }
 
 static void assert_shows(const struct file_operations *fops, void *private, const char *text)
@@ -417,8 +512,7 @@ static void debugfs_shows_cycles_of_a_migrated_exit(void **state)
 {
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
 
-	kvm_exit_stats_start(vcpu);
-	kvm_exit_stats_exit(vcpu, 12);
+	begin(vcpu, 12);
 	elapse(10);
 	kvm_exit_stats_vcpu_put(vcpu);
 	shim_cpu = 1;
@@ -433,7 +527,7 @@ static void debugfs_shows_cycles_of_a_migrated_exit(void **state)
 /* Any sequence of events: what was on a CPU is accounted, once, where it was. */
 static void sums_agree_after_any_sequence(void **state)
 {
-	struct kvm_exit_stat vcpus[KVM_EXIT_STATS_NR_SLOTS] = {}, sum = {};
+	struct { u64 exits, cycles; } sum = {};
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
 	u64 expected = 0, n = 0;
 	bool open = false;
@@ -460,8 +554,7 @@ static void sums_agree_after_any_sequence(void **state)
 		default:
 			if (open)
 				break;
-			kvm_exit_stats_start(vcpu);
-			kvm_exit_stats_exit(vcpu, rand() % 90);
+			begin(vcpu, rand() % 90);
 			open = true;
 			n++;
 		}
@@ -470,17 +563,20 @@ static void sums_agree_after_any_sequence(void **state)
 
 	assert_int_equal(total_cycles(vcpu), expected);
 	assert_int_equal(total_exits(vcpu), n);
-	for (u32 slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++) {
+	for (u32 slot = KVM_EXIT_STATS_TOTAL + 1; slot < KVM_EXIT_STATS_NR_SLOTS; slot++) {
+		u64 *counters = vcpu->arch.exit_stats.stats.counters;
+		u64 cpu_exits = 0, cpu_cycles = 0;
+
 		for (int cpu = 0; cpu < SHIM_CPUS; cpu++) {
-			vcpus[slot].exits += shim_percpu_kvm_cpu_exit_stats[cpu].stat[slot].exits;
-			vcpus[slot].cycles += shim_percpu_kvm_cpu_exit_stats[cpu].stat[slot].cycles;
+			struct kvm_exit_stats *stats = &shim_percpu_kvm_cpu_exit_stats[cpu];
+
+			cpu_exits += stats->counters[KVM_EXIT_STATS_EXITS(slot)];
+			cpu_cycles -= stats->counters[KVM_EXIT_STATS_CYCLES(slot)];
 		}
-		assert_int_equal(vcpus[slot].exits, vcpu->arch.exit_stats->stats.stat[slot].exits);
-		assert_int_equal(vcpus[slot].cycles, vcpu->arch.exit_stats->stats.stat[slot].cycles);
-		if (slot != KVM_EXIT_STATS_TOTAL) {
-			sum.exits += vcpus[slot].exits;
-			sum.cycles += vcpus[slot].cycles;
-		}
+		assert_int_equal(cpu_exits, counters[KVM_EXIT_STATS_EXITS(slot)]);
+		assert_int_equal(cpu_cycles, -counters[KVM_EXIT_STATS_CYCLES(slot)]);
+		sum.exits += cpu_exits;
+		sum.cycles += cpu_cycles;
 	}
 	assert_int_equal(sum.exits, n);
 	assert_int_equal(sum.cycles, expected);
@@ -506,6 +602,10 @@ int main(void)
 		test(an_exit_in_flight_is_dropped_when_counting_stops),
 		test(bad_parameters_change_nothing),
 		test(without_a_vendor_nothing_is_counted),
+		test(being_put_while_closing_loses_nothing),
+		test(an_exit_without_duration_is_counted),
+		test(a_cancelled_exit_is_none),
+		test(an_entry_of_user_space_wins),
 		test(debugfs_shows_host_vm_and_vcpu),
 		test(debugfs_shows_cycles_of_a_migrated_exit),
 		test(sums_agree_after_any_sequence),
