@@ -72,7 +72,8 @@ refuses "dirty LINUX" "uncommitted changes" env LINUX="$small" "$top/scripts/app
 holds "the user's change is still there" grep -q mine "$small/arch/x86/kvm/x86.c"
 git -C "$small" checkout -q -f
 
-sed -i 's/trace_kvm_exit(vcpu, KVM_ISA_VMX)/trace_kvm_exit(vcpu, 1)/' "$small/arch/x86/kvm/vmx/vmx.c"
+# A context line of the hook behind the VM exit, in every kernel.
+sed -i 's/vmx_vcpu_enter_exit(vcpu/vmx_vcpu_enter_exit (vcpu/' "$small/arch/x86/kvm/vmx/vmx.c"
 git -C "$small" commit -q -a -m other
 other=$(git -C "$small" rev-parse HEAD)
 refuses "a patch that does not apply" "does not apply .*exact context" env LINUX="$small" "$top/scripts/apply"
