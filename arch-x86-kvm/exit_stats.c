@@ -21,7 +21,9 @@
 
 #include "cpuid.h"
 #include "exit_stats.h"
-#include "trace.h"
+
+/* Instead of a slot: all of them */
+#define TOTAL	KVM_EXIT_STATS_NR_SLOTS
 
 enum kvm_exit_stats_scope {
 	SCOPE_OFF  = 0,
@@ -35,16 +37,15 @@ static const char * const scope_names[] = {
 	[SCOPE_HOST] = "host",
 };
 
-DEFINE_STATIC_KEY_FALSE(kvm_exit_stats_clock);
-EXPORT_SYMBOL_GPL(kvm_exit_stats_clock);
+DEFINE_STATIC_KEY_FALSE(kvm_exit_stats_starting);
+EXPORT_SYMBOL_GPL(kvm_exit_stats_starting);
 
-DEFINE_STATIC_KEY_FALSE(kvm_exit_stats_count);
-EXPORT_SYMBOL_GPL(kvm_exit_stats_count);
+DEFINE_STATIC_KEY_FALSE(kvm_exit_stats_enabled);
+EXPORT_SYMBOL_GPL(kvm_exit_stats_enabled);
 
 DEFINE_PER_CPU_ALIGNED(struct kvm_exit_stats, kvm_cpu_exit_stats);
-EXPORT_PER_CPU_SYMBOL_GPL(kvm_cpu_exit_stats);
 
-static_assert(KVM_EXIT_STATS_NR_SLOTS == KVM_EXIT_STATS_OTHER + 1);
+static_assert(KVM_EXIT_STATS_NR_SLOTS > KVM_EXIT_STATS_OTHER);
 
 static DEFINE_MUTEX(kvm_exit_stats_lock);
 static int exit_stats_scope __read_mostly = SCOPE_VM;
@@ -52,6 +53,10 @@ static int exit_stats_scope __read_mostly = SCOPE_VM;
 static int exit_stats_served __read_mostly = SCOPE_VM;
 u32 kvm_exit_stats_isa __read_mostly;
 
+/*
+ * A vCPU that is not online yet may run already and is missed, and one that is
+ * being put, or whose interval is being ended, may overwrite it.
+ */
 static void kvm_exit_stats_drop_intervals(void)
 {
 	struct kvm_vcpu *vcpu;
@@ -61,9 +66,13 @@ static void kvm_exit_stats_drop_intervals(void)
 	mutex_lock(&kvm_lock);
 	list_for_each_entry(kvm, &vm_list, vm_list) {
 		kvm_for_each_vcpu(i, vcpu, kvm)
-			WRITE_ONCE(vcpu->arch.exit_stats.start, KVM_EXIT_STATS_CLOSED);
+			WRITE_ONCE(vcpu->arch.exit_stats.start,
+				   KVM_EXIT_STATS_CLOSED);
 	}
 	mutex_unlock(&kvm_lock);
+
+	/* Wait for whoever has seen it open, with preemption disabled. */
+	synchronize_rcu();
 }
 
 static void kvm_exit_stats_update(void)
@@ -72,25 +81,25 @@ static void kvm_exit_stats_update(void)
 
 	lockdep_assert_held(&kvm_exit_stats_lock);
 
-	if (enable == static_key_enabled(&kvm_exit_stats_clock))
+	if (enable == static_key_enabled(&kvm_exit_stats_enabled))
 		return;
 
 	/*
 	 * Intervals begin with interrupts off.  Hence none begins any more when
 	 * the open ones are dropped.  Drop them twice: a vCPU that is put just
-	 * then may overwrite it, but only turns open into resumed, once.
+	 * then turns open into resumed, but only once.  What slips through all
+	 * the same is dropped before it could be ended.
 	 */
 	if (enable) {
-		static_branch_enable(&kvm_exit_stats_clock);
-		synchronize_rcu();
-		static_branch_enable(&kvm_exit_stats_count);
+		kvm_exit_stats_drop_intervals();
+		static_branch_enable(&kvm_exit_stats_enabled);
+		static_branch_enable(&kvm_exit_stats_starting);
 	} else {
-		static_branch_disable(&kvm_exit_stats_count);
+		static_branch_disable(&kvm_exit_stats_starting);
 		synchronize_rcu();
 		kvm_exit_stats_drop_intervals();
-		synchronize_rcu();
 		kvm_exit_stats_drop_intervals();
-		static_branch_disable(&kvm_exit_stats_clock);
+		static_branch_disable(&kvm_exit_stats_enabled);
 	}
 }
 
@@ -113,7 +122,8 @@ static int exit_stats_param_set(const char *val, const struct kernel_param *kp)
 
 static int exit_stats_param_get(char *buffer, const struct kernel_param *kp)
 {
-	return sysfs_emit(buffer, "%s\n", scope_names[READ_ONCE(exit_stats_scope)]);
+	return sysfs_emit(buffer, "%s\n",
+			  scope_names[READ_ONCE(exit_stats_scope)]);
 }
 
 static const struct kernel_param_ops exit_stats_param_ops = {
@@ -134,7 +144,7 @@ void kvm_exit_stats_set_isa(u32 isa)
 }
 EXPORT_SYMBOL_GPL(kvm_exit_stats_set_isa);
 
-/* From now on its counters are in the VM's sums.  The VM must have the vCPU for good. */
+/* Once the VM has the vCPU for good.  Its sums include it from now on. */
 void kvm_exit_stats_vcpu_publish(struct kvm_vcpu *vcpu)
 {
 	llist_add(&vcpu->arch.exit_stats.node, &vcpu->kvm->arch.exit_stats);
@@ -153,7 +163,7 @@ void kvm_exit_stats_vcpu_after_set_cpuid(struct kvm_vcpu *vcpu)
 			     function <= KVM_EXIT_STATS_LEAF_LAST;
 	}
 
-	vcpu->arch.exit_stats.has_entry = has_entry;
+	vcpu->arch.exit_stats.has_cpuid_entry = has_entry;
 }
 
 /* A TSC does not get to bit 62. */
@@ -169,21 +179,20 @@ static bool kvm_exit_stats_is_resumed(u64 start)
 
 static u32 kvm_exit_stats_slot(struct kvm_vcpu *vcpu)
 {
-	u16 reason = *vcpu->arch.exit_stats.reason;
-
-	return KVM_EXIT_STATS_SLOT(min_t(u32, reason, KVM_EXIT_STATS_NR_REASONS));
+	return min_t(u32, kvm_exit_stats_basic_reason(vcpu),
+		     KVM_EXIT_STATS_OTHER);
 }
 
 /* More cycles of an exit that has been counted. */
 static void kvm_exit_stats_add_resumed(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
-	u32 i = KVM_EXIT_STATS_CYCLES(kvm_exit_stats_slot(vcpu));
-	u64 cycles = es->loaded - rdtsc();
+	u64 neg_cycles = es->loaded - rdtsc();
+	u32 slot = kvm_exit_stats_slot(vcpu);
 
-	es->stats.counters[KVM_EXIT_STATS_CYCLES(KVM_EXIT_STATS_TOTAL)] += cycles;
-	es->stats.counters[i] += cycles;
-	this_cpu_add(kvm_cpu_exit_stats.counters[i], cycles);
+	es->total.neg_cycles += neg_cycles;
+	es->stats.reasons[slot].neg_cycles += neg_cycles;
+	this_cpu_add(kvm_cpu_exit_stats.reasons[slot].neg_cycles, neg_cycles);
 }
 
 void __kvm_exit_stats_vcpu_load(struct kvm_vcpu *vcpu)
@@ -207,34 +216,34 @@ void __kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu)
 }
 
 /*
- * The subtraction in kvm_exit_stats_stop() did not borrow: the vCPU has been put
- * meanwhile, there is no interval, or it didn't last for one tick.
+ * The subtraction in kvm_exit_stats_stop() did not borrow: the vCPU has been
+ * put meanwhile, there is no interval, or it didn't last for one tick.
  */
 void __kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
 	u64 start;
 
-	/* Being put also accounts, don't let it in halfway. */
+	/* kvm_exit_stats_vcpu_put() would account the same. */
 	preempt_disable();
 	start = READ_ONCE(es->start);
 	if (kvm_exit_stats_is_open(start)) {
 		kvm_exit_stats_account(vcpu, kvm_exit_stats_slot(vcpu), 0);
 	} else if (kvm_exit_stats_is_resumed(start)) {
-		/* Else it may have been put and loaded unnoticed. */
-		if (static_key_enabled(&kvm_exit_stats_clock))
+		/* Else the vCPU may have been loaded without noting the TSC. */
+		if (static_key_enabled(&kvm_exit_stats_enabled))
 			kvm_exit_stats_add_resumed(vcpu);
 	}
 	WRITE_ONCE(es->start, KVM_EXIT_STATS_CLOSED);
 	preempt_enable();
 }
 
-void __kvm_exit_stats_stop_other(struct kvm_vcpu *vcpu, u64 cycles)
+void __kvm_exit_stats_stop_other(struct kvm_vcpu *vcpu, u64 neg_cycles)
 {
-	kvm_exit_stats_account(vcpu, KVM_EXIT_STATS_OTHER, cycles);
+	kvm_exit_stats_account(vcpu, KVM_EXIT_STATS_OTHER, neg_cycles);
 }
 
-/* The SDM leaves gaps, which the uapi's list of names can't tell from the rest. */
+/* The SDM leaves gaps; the uapi's list of names lacks other reasons, too. */
 static bool vmx_exit_reason_is_defined(u32 reason)
 {
 	switch (reason) {
@@ -250,75 +259,91 @@ static bool vmx_exit_reason_is_defined(u32 reason)
 	}
 }
 
-/* CPUs keep no totals: that would cost each exit what only few reads save. */
-static u64 kvm_exit_stats_cpu_total(int cpu, u32 counter)
+static u64 kvm_exit_stats_counter(const struct kvm_exit_stat *stat, bool cycles)
 {
-	const u64 *c = per_cpu(kvm_cpu_exit_stats, cpu).counters + counter;
-	u64 sum = 0;
-	int i;
+	return cycles ? -READ_ONCE(stat->neg_cycles) : READ_ONCE(stat->exits);
+}
 
-	/* Including the total itself, which is zero. */
+/*
+ * CPUs keep no totals: each exit would pay for what only few reads save.
+ * Adding up eleven slots a round takes a third of the instructions that one
+ * slot a round would.
+ */
+static u64 kvm_exit_stats_cpu_total(const struct kvm_exit_stats *stats,
+				    bool cycles)
+{
+	const u64 *c = cycles ? &stats->reasons->neg_cycles :
+				&stats->reasons->exits;
+	const u64 *end = c + 2 * KVM_EXIT_STATS_NR_SLOTS;
+	u64 sum = 0;
+
 	BUILD_BUG_ON(KVM_EXIT_STATS_NR_SLOTS % 11);
-	for (i = 0; i < KVM_EXIT_STATS_NR_SLOTS; i += 11, c += 22)
+	for (; c < end; c += 22)
 		sum = data_race(sum + c[0] + c[2] + c[4] + c[6] + c[8] + c[10] +
 				c[12] + c[14] + c[16] + c[18] + c[20]);
 
-	return sum;
+	return cycles ? -sum : sum;
 }
 
 /* Sums are no snapshot: vCPUs and CPUs go on counting meanwhile. */
-static u64 kvm_exit_stats_vm_sum(struct kvm *kvm, u32 counter)
+static u64 kvm_exit_stats_vm_sum(struct kvm *kvm, u32 slot, bool cycles)
 {
 	struct kvm_vcpu_exit_stats *es;
 	u64 sum = 0;
 
 	llist_for_each_entry(es, READ_ONCE(kvm->arch.exit_stats.first), node)
-		sum += READ_ONCE(es->stats.counters[counter]);
+		sum += kvm_exit_stats_counter(slot == TOTAL ? &es->total :
+					      &es->stats.reasons[slot], cycles);
 
 	return sum;
 }
 
-static u64 kvm_exit_stats_host_sum(u32 counter)
+static u64 kvm_exit_stats_host_sum(u32 slot, bool cycles)
 {
+	const struct kvm_exit_stats *stats;
 	u64 sum = 0;
 	int cpu;
 
-	/* Cheaper than for_each_possible_cpu() unless the mask is sparse. */
+	/* for_each_possible_cpu() would take 40 instructions more per CPU. */
 	for (cpu = 0; cpu < nr_cpu_ids; cpu++) {
 		if (!cpu_possible(cpu))
 			continue;
-		if (counter <= KVM_EXIT_STATS_CYCLES(KVM_EXIT_STATS_TOTAL))
-			sum += kvm_exit_stats_cpu_total(cpu, counter);
+
+		stats = &per_cpu(kvm_cpu_exit_stats, cpu);
+		if (slot == TOTAL)
+			sum += kvm_exit_stats_cpu_total(stats, cycles);
 		else
-			sum += READ_ONCE(per_cpu(kvm_cpu_exit_stats, cpu).counters[counter]);
+			sum += kvm_exit_stats_counter(&stats->reasons[slot],
+						      cycles);
 	}
 
 	return sum;
 }
 
-static u64 kvm_exit_stats_sum(struct kvm_vcpu *vcpu, int scope, u32 counter)
+static u64 kvm_exit_stats_sum(struct kvm_vcpu *vcpu, int scope, u32 slot,
+			      bool cycles)
 {
-	return scope == SCOPE_VM ? kvm_exit_stats_vm_sum(vcpu->kvm, counter) :
-				   kvm_exit_stats_host_sum(counter);
+	return scope == SCOPE_VM ?
+	       kvm_exit_stats_vm_sum(vcpu->kvm, slot, cycles) :
+	       kvm_exit_stats_host_sum(slot, cycles);
 }
 
 /*
- * The exit that is being handled, i.e. the CPUID that reads, gets counted only when
- * that is done, or when the vCPU is put.
+ * The exit that is being handled, i.e. the CPUID that reads, is counted only
+ * when that is done, or when the vCPU is put.
  */
-static u64 kvm_exit_stats_read_exits(struct kvm_vcpu *vcpu, int scope, u32 slot)
+static u64 kvm_exit_stats_sum_exits(struct kvm_vcpu *vcpu, int scope, u32 slot)
 {
-	u32 counter = KVM_EXIT_STATS_EXITS(slot);
 	u64 start, sum;
 
 	do {
 		start = READ_ONCE(vcpu->arch.exit_stats.start);
-		sum = kvm_exit_stats_sum(vcpu, scope, counter);
+		sum = kvm_exit_stats_sum(vcpu, scope, slot, false);
 		/* Or has the vCPU been put meanwhile? */
 	} while (unlikely(READ_ONCE(vcpu->arch.exit_stats.start) != start));
 
 	if (kvm_exit_stats_is_open(start) &&
-	    (slot == KVM_EXIT_STATS_TOTAL || slot == kvm_exit_stats_slot(vcpu)))
+	    (slot == TOTAL || slot == kvm_exit_stats_slot(vcpu)))
 		sum++;
 
 	return sum;
@@ -328,7 +353,7 @@ static void kvm_exit_stats_fill_entry(struct kvm_vcpu *vcpu, u32 function,
 				      u32 index, struct kvm_cpuid_entry2 *entry)
 {
 	int scope = READ_ONCE(exit_stats_served);
-	u32 slot = KVM_EXIT_STATS_TOTAL;
+	u32 slot = TOTAL;
 	u64 value;
 
 	entry->eax = entry->ebx = entry->ecx = entry->edx = 0;
@@ -348,41 +373,41 @@ static void kvm_exit_stats_fill_entry(struct kvm_vcpu *vcpu, u32 function,
 			entry->edx = KVM_EXIT_STATS_UNDEFINED;
 			return;
 		}
-		slot = KVM_EXIT_STATS_SLOT(array_index_nospec(index, KVM_EXIT_STATS_NR_REASONS));
+		slot = array_index_nospec(index, KVM_EXIT_STATS_NR_SLOTS);
 		break;
 	}
 
 	switch (function) {
 	case KVM_EXIT_STATS_LEAF_EXITS:
 	case KVM_EXIT_STATS_LEAF_REASON_EXITS:
-		value = kvm_exit_stats_read_exits(vcpu, scope, slot);
+		value = kvm_exit_stats_sum_exits(vcpu, scope, slot);
 		entry->eax = lower_32_bits(value);
 		entry->ebx = upper_32_bits(value);
 		break;
 	case KVM_EXIT_STATS_LEAF_CYCLES:
 	case KVM_EXIT_STATS_LEAF_REASON_CYCLES:
-		value = -kvm_exit_stats_sum(vcpu, scope, KVM_EXIT_STATS_CYCLES(slot));
+		value = kvm_exit_stats_sum(vcpu, scope, slot, true);
 		entry->ecx = lower_32_bits(value);
 		entry->ebx = upper_32_bits(value);
 		break;
 	}
 }
 
-/* Stands in for an entry of user space, unless there is one. */
-struct kvm_cpuid_entry2 *kvm_exit_stats_cpuid_entry(struct kvm_vcpu *vcpu,
-						    u32 function, u32 index)
+struct kvm_cpuid_entry2 *__kvm_exit_stats_cpuid_entry(struct kvm_vcpu *vcpu,
+						      u32 function, u32 index)
 {
-	struct kvm_cpuid_entry2 *entry = NULL;
+	struct kvm_cpuid_entry2 *entry;
 
-	if (unlikely(vcpu->arch.exit_stats.has_entry))
+	if (!static_branch_likely(&kvm_exit_stats_enabled))
+		return NULL;
+
+	if (unlikely(vcpu->arch.exit_stats.has_cpuid_entry)) {
 		entry = kvm_find_cpuid_entry_index(vcpu, function, index);
-
-	if (likely(!entry)) {
-		entry = &vcpu->arch.exit_stats.entry;
-		kvm_exit_stats_fill_entry(vcpu, function, index, entry);
+		if (entry)
+			return entry;
 	}
 
-	trace_kvm_cpuid(function, index, entry->eax, entry->ebx, entry->ecx,
-			entry->edx, true, false);
+	entry = &vcpu->arch.exit_stats.cpuid_entry;
+	kvm_exit_stats_fill_entry(vcpu, function, index, entry);
 	return entry;
 }

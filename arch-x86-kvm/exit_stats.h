@@ -15,37 +15,32 @@
 #include <asm/msr.h>
 #include <asm/rmwcc.h>
 
-/* Slot 0 is the total, one follows for each reason, one for all reasons beyond. */
-#define KVM_EXIT_STATS_TOTAL		0
-#define KVM_EXIT_STATS_NR_REASONS	(KVM_EXIT_STATS_REASON_MAX + 1)
-#define KVM_EXIT_STATS_SLOT(reason)	((reason) + 1)
-#define KVM_EXIT_STATS_OTHER		KVM_EXIT_STATS_SLOT(KVM_EXIT_STATS_NR_REASONS)
-
-/* Of a slot, the index of each of its two counters. */
-#define KVM_EXIT_STATS_EXITS(slot)	(2 * (slot))
-#define KVM_EXIT_STATS_CYCLES(slot)	(2 * (slot) + 1)
+/* Reasons that are beyond those known share one slot. */
+#define KVM_EXIT_STATS_OTHER		(KVM_EXIT_STATS_REASON_MAX + 1)
 
 /*
- * An interval lasts from the VM exit until KVM has handled it.  Its start also says
- * what state it is in:
+ * An interval lasts from the VM exit until KVM has handled it.  Its start also
+ * says what state it is in:
  *
  *   open     the TSC at the VM exit, which is below bit 62
- *   resumed  RESUMED: the vCPU was put, when the exit was counted and the cycles so
- *            far were accounted, and what follows began when it was loaded
- *   closed   CLOSED: there is none
+ *   resumed  RESUMED: the vCPU was put, the exit and the cycles until then were
+ *            accounted, and the rest counts from when the vCPU was loaded
+ *   closed   CLOSED: there is no interval
  *
- * or RESUMED or CLOSED less a TSC or a number of cycles, see kvm_exit_stats_stop().
+ * Ending an interval subtracts the TSC, see kvm_exit_stats_stop(), which leaves
+ * RESUMED and CLOSED in ranges of their own: 62 bits each, the top two are 10
+ * and 11.  So does an open one, its cycles negated are in the range of CLOSED.
  */
 #define KVM_EXIT_STATS_CLOSED		(~0ULL)
 #define KVM_EXIT_STATS_RESUMED		(~0ULL - BIT_ULL(62))
 
 /*
- * The count begins intervals, the clock measures and ends them.  Two keys because
- * patching code reaches CPUs one by one: an interval must not begin on a CPU that
- * already runs the new code if its end may be missed by one that doesn't.
+ * "starting" lets intervals begin; "enabled" lets them be accounted and guests
+ * read.  Code is patched CPU by CPU, hence the latter is enabled first and
+ * disabled last: no interval may begin whose end could be missed.
  */
-DECLARE_STATIC_KEY_FALSE(kvm_exit_stats_clock);
-DECLARE_STATIC_KEY_FALSE(kvm_exit_stats_count);
+DECLARE_STATIC_KEY_FALSE(kvm_exit_stats_starting);
+DECLARE_STATIC_KEY_FALSE(kvm_exit_stats_enabled);
 DECLARE_PER_CPU_ALIGNED(struct kvm_exit_stats, kvm_cpu_exit_stats);
 
 /* Whose exits are counted, zero if the vendor module doesn't.  VMs pin it. */
@@ -59,18 +54,19 @@ void kvm_exit_stats_create_vm_debugfs(struct kvm *kvm);
 void kvm_exit_stats_create_vcpu_debugfs(struct kvm_vcpu *vcpu,
 					struct dentry *dentry);
 void __kvm_exit_stats_stop(struct kvm_vcpu *vcpu);
-void __kvm_exit_stats_stop_other(struct kvm_vcpu *vcpu, u64 cycles);
+void __kvm_exit_stats_stop_other(struct kvm_vcpu *vcpu, u64 neg_cycles);
 void __kvm_exit_stats_vcpu_load(struct kvm_vcpu *vcpu);
 void __kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu);
-struct kvm_cpuid_entry2 *kvm_exit_stats_cpuid_entry(struct kvm_vcpu *vcpu,
-						    u32 function, u32 index);
+struct kvm_cpuid_entry2 *__kvm_exit_stats_cpuid_entry(struct kvm_vcpu *vcpu,
+						      u32 function, u32 index);
 
+/* Before the vCPU is ever loaded, for all zeros is an open interval. */
 static inline void kvm_exit_stats_vcpu_init(struct kvm_vcpu *vcpu)
 {
 	vcpu->arch.exit_stats.start = KVM_EXIT_STATS_CLOSED;
 }
 
-/* Where the vendor module keeps the reason of the exit that is being handled. */
+/* Where the vendor module has the reason of the exit that is being handled. */
 static inline void kvm_exit_stats_set_reason(struct kvm_vcpu *vcpu,
 					     const u32 *reason)
 {
@@ -80,108 +76,95 @@ static inline void kvm_exit_stats_set_reason(struct kvm_vcpu *vcpu,
 /* Begin an interval, as close to the VM exit as instrumentation may be. */
 static __always_inline void kvm_exit_stats_start(struct kvm_vcpu *vcpu)
 {
-	if (static_branch_likely(&kvm_exit_stats_count))
+	if (static_branch_likely(&kvm_exit_stats_starting))
 		vcpu->arch.exit_stats.start = rdtsc();
 }
 
 /* There was no VM exit after all, i.e. VM entry failed. */
 static __always_inline void kvm_exit_stats_cancel(struct kvm_vcpu *vcpu)
 {
-	if (static_branch_unlikely(&kvm_exit_stats_clock))
-		vcpu->arch.exit_stats.start = KVM_EXIT_STATS_CLOSED;
+	if (static_branch_unlikely(&kvm_exit_stats_enabled))
+		WRITE_ONCE(vcpu->arch.exit_stats.start, KVM_EXIT_STATS_CLOSED);
+}
+
+static __always_inline u32 kvm_exit_stats_basic_reason(struct kvm_vcpu *vcpu)
+{
+	return (u16)*vcpu->arch.exit_stats.reason;
 }
 
 /*
- * Cycles are negative, as closing an interval leaves them.  The vCPU's counters are
- * no business of anybody else meanwhile, not even of kvm_exit_stats_vcpu_put(), for
- * the interval is closed.  The CPU's are, if this is preempted by another vCPU.
+ * The vCPU's counters are safe from kvm_exit_stats_vcpu_put() meanwhile, for
+ * the interval is closed.  The CPU's are not safe from another vCPU that
+ * preempts this one, or from a migration, hence the this_cpu operations.
  */
 static __always_inline void kvm_exit_stats_account(struct kvm_vcpu *vcpu,
-						   unsigned long slot, u64 cycles)
+						   unsigned long slot,
+						   u64 neg_cycles)
 {
-	u64 *counters = vcpu->arch.exit_stats.stats.counters;
-	unsigned long i = KVM_EXIT_STATS_EXITS(slot);
+	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
 
-	counters[KVM_EXIT_STATS_EXITS(KVM_EXIT_STATS_TOTAL)]++;
-	counters[KVM_EXIT_STATS_CYCLES(KVM_EXIT_STATS_TOTAL)] += cycles;
-
-	/* Don't compute addresses that instructions can have for free. */
-	OPTIMIZER_HIDE_VAR(i);
-	counters[i]++;
-	OPTIMIZER_HIDE_VAR(i);
-	counters[i + 1] += cycles;
-	this_cpu_inc(kvm_cpu_exit_stats.counters[i]);
-	OPTIMIZER_HIDE_VAR(i);
-	this_cpu_add(kvm_cpu_exit_stats.counters[i + 1], cycles);
+	es->total.exits++;
+	es->total.neg_cycles += neg_cycles;
+	es->stats.reasons[slot].exits++;
+	es->stats.reasons[slot].neg_cycles += neg_cycles;
+	this_cpu_inc(kvm_cpu_exit_stats.reasons[slot].exits);
+	this_cpu_add(kvm_cpu_exit_stats.reasons[slot].neg_cycles, neg_cycles);
 }
 
 /*
  * The exit has been handled: count it and account its cycles.
  *
- * Subtracting the TSC from the start of an open interval closes it and leaves the
- * cycles, all in one instruction.  Hence there is no need to disable preemption: a
- * vCPU that is put before has no open interval any more, and the subtraction does
- * not borrow.  If it is put afterwards, kvm_exit_stats_vcpu_put() has nothing to do.
+ * Subtracting the TSC from the start of an open interval closes it and leaves
+ * the negated cycles, in one instruction, which borrows only if the interval
+ * was open.  Hence there is no need to disable preemption: a vCPU that is put
+ * before then has no open interval any more, nor one that is put afterwards.
  */
 static __always_inline void kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 {
-	unsigned long reason;
-	u64 cycles;
+	u64 neg_cycles;
+	u32 reason;
 
-	if (!static_branch_likely(&kvm_exit_stats_clock))
+	if (!static_branch_likely(&kvm_exit_stats_enabled))
 		return;
 
-	/* A single instruction, and true if it borrows. */
 	if (unlikely(!GEN_BINARY_RMWcc("subq", vcpu->arch.exit_stats.start, c,
 				       "r", rdtsc()))) {
 		__kvm_exit_stats_stop(vcpu);
 		return;
 	}
 
-	cycles = vcpu->arch.exit_stats.start;
-	reason = (u16)*vcpu->arch.exit_stats.reason;
+	/* CLOSED, i.e. one cycle, if just then the interval is dropped. */
+	neg_cycles = READ_ONCE(vcpu->arch.exit_stats.start);
+	reason = kvm_exit_stats_basic_reason(vcpu);
 	if (unlikely(reason > KVM_EXIT_STATS_REASON_MAX)) {
-		__kvm_exit_stats_stop_other(vcpu, cycles);
+		__kvm_exit_stats_stop_other(vcpu, neg_cycles);
 		return;
 	}
 
-	kvm_exit_stats_account(vcpu, KVM_EXIT_STATS_SLOT(reason), cycles);
+	kvm_exit_stats_account(vcpu, reason, neg_cycles);
 }
 
 static __always_inline void kvm_exit_stats_vcpu_load(struct kvm_vcpu *vcpu)
 {
-	if (static_branch_unlikely(&kvm_exit_stats_clock))
+	if (static_branch_unlikely(&kvm_exit_stats_enabled))
 		__kvm_exit_stats_vcpu_load(vcpu);
 }
 
 static __always_inline void kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu)
 {
-	if (static_branch_unlikely(&kvm_exit_stats_clock))
+	if (static_branch_unlikely(&kvm_exit_stats_enabled))
 		__kvm_exit_stats_vcpu_put(vcpu);
 }
 
-/* Returns true if the leaf in EAX is one of the statistics and was served. */
-static __always_inline bool kvm_exit_stats_cpuid(struct kvm_vcpu *vcpu,
-						 u32 *eax, u32 *ebx,
-						 u32 *ecx, u32 *edx)
+/* Returns the entry that answers a read of the statistics, else NULL. */
+static __always_inline struct kvm_cpuid_entry2 *
+kvm_exit_stats_cpuid_entry(struct kvm_vcpu *vcpu, u32 function, u32 index)
 {
-	struct kvm_cpuid_entry2 *entry;
-	u32 function = *eax;
+	if (unlikely(function >= KVM_EXIT_STATS_LEAF_FIRST &&
+		     function <= KVM_EXIT_STATS_LEAF_LAST))
+		return __kvm_exit_stats_cpuid_entry(vcpu, function, index);
 
-	/* All other leaves pay for one comparison, don't let it be merged. */
-	if (likely(function < KVM_EXIT_STATS_LEAF_FIRST))
-		return false;
-	OPTIMIZER_HIDE_VAR(function);
-	if (function > KVM_EXIT_STATS_LEAF_LAST ||
-	    !static_branch_likely(&kvm_exit_stats_clock))
-		return false;
-
-	entry = kvm_exit_stats_cpuid_entry(vcpu, function, *ecx);
-	*eax = entry->eax;
-	*ebx = entry->ebx;
-	*ecx = entry->ecx;
-	*edx = entry->edx;
-	return true;
+	return NULL;
 }
 #else
 static inline void kvm_exit_stats_set_isa(u32 isa)
@@ -238,10 +221,10 @@ static inline void kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu)
 {
 }
 
-static inline bool kvm_exit_stats_cpuid(struct kvm_vcpu *vcpu, u32 *eax,
-					u32 *ebx, u32 *ecx, u32 *edx)
+static inline struct kvm_cpuid_entry2 *
+kvm_exit_stats_cpuid_entry(struct kvm_vcpu *vcpu, u32 function, u32 index)
 {
-	return false;
+	return NULL;
 }
 #endif /* CONFIG_KVM_EXIT_STATS */
 

@@ -12,9 +12,9 @@
  *			that the SDM does not define yields EDX = UNDEFINED and
  *			zeros elsewhere.
  *
- * Cycles are TSC ticks of the host.  Counters are 64 bits wide.  They start over
- * when the VM does or when it moves to another host, and change their meaning
- * when the host changes the scope: treat a decrease as a restart.
+ * Cycles are TSC ticks of the host.  Counters are 64 bits wide.  They start
+ * over when the VM does or when it moves to another host, and change their
+ * meaning when the host changes the scope: treat a decrease as a restart.
  */
 #ifndef ARCH_X86_KVM_EXIT_STATS_ABI_H
 #define ARCH_X86_KVM_EXIT_STATS_ABI_H
@@ -25,8 +25,8 @@
 #define KVM_EXIT_STATS_LEAF_REASON_EXITS	0x4ffffffe
 #define KVM_EXIT_STATS_LEAF_REASON_CYCLES	0x4fffffff
 
-#define KVM_EXIT_STATS_LEAF_FIRST		KVM_EXIT_STATS_LEAF_SIGNATURE
-#define KVM_EXIT_STATS_LEAF_LAST		KVM_EXIT_STATS_LEAF_REASON_CYCLES
+#define KVM_EXIT_STATS_LEAF_FIRST	KVM_EXIT_STATS_LEAF_SIGNATURE
+#define KVM_EXIT_STATS_LEAF_LAST	KVM_EXIT_STATS_LEAF_REASON_CYCLES
 
 /* SIGNATURE, EAX */
 #define KVM_EXIT_STATS_VERSION			1

@@ -32,38 +32,47 @@ static const char *vmx_exit_reason_name(u32 reason)
 static void kvm_exit_stats_add(struct kvm_exit_stats *sum,
 			       const struct kvm_exit_stats *stats)
 {
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(sum->counters); i++)
-		sum->counters[i] += READ_ONCE(stats->counters[i]);
-}
-
-/* Whose (empty for the sum of all), reason, name, exits, cycles. */
-static void kvm_exit_stats_print(struct seq_file *m, const char *whose,
-				 const struct kvm_exit_stats *stats)
-{
 	u32 slot;
 
 	for (slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++) {
-		u64 exits = READ_ONCE(stats->counters[KVM_EXIT_STATS_EXITS(slot)]);
-		u64 cycles = -READ_ONCE(stats->counters[KVM_EXIT_STATS_CYCLES(slot)]);
+		const struct kvm_exit_stat *stat = &stats->reasons[slot];
 
-		/*
-		 * The sum of all has its total even if there was no exit yet.
-		 * A CPU may have cycles of an exit counted on another one.
-		 */
-		if (!exits && !cycles && (slot != KVM_EXIT_STATS_TOTAL || *whose))
+		sum->reasons[slot].exits += READ_ONCE(stat->exits);
+		sum->reasons[slot].neg_cycles += READ_ONCE(stat->neg_cycles);
+	}
+}
+
+/* A line is whose (empty if everybody's), reason, name, exits, cycles. */
+static void kvm_exit_stats_print(struct seq_file *m, const char *whose,
+				 const struct kvm_exit_stats *stats)
+{
+	u64 exits = 0, neg_cycles = 0;
+	u32 slot;
+
+	for (slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++) {
+		exits += stats->reasons[slot].exits;
+		neg_cycles += stats->reasons[slot].neg_cycles;
+	}
+
+	/* Everybody's total is shown even if there was no exit yet. */
+	if (exits || neg_cycles || !*whose)
+		seq_printf(m, "%s- total %llu %llu\n", whose, exits,
+			   -neg_cycles);
+
+	for (slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++) {
+		const struct kvm_exit_stat *stat = &stats->reasons[slot];
+
+		/* A CPU may have cycles of an exit that another one counted. */
+		if (!stat->exits && !stat->neg_cycles)
 			continue;
 
-		if (slot == KVM_EXIT_STATS_TOTAL)
-			seq_printf(m, "%s- total", whose);
-		else if (slot == KVM_EXIT_STATS_OTHER)
+		if (slot == KVM_EXIT_STATS_OTHER)
 			seq_printf(m, "%s- other", whose);
 		else
-			seq_printf(m, "%s%u %s", whose, slot - 1,
-				   vmx_exit_reason_name(slot - 1));
+			seq_printf(m, "%s%u %s", whose, slot,
+				   vmx_exit_reason_name(slot));
 
-		seq_printf(m, " %llu %llu\n", exits, cycles);
+		seq_printf(m, " %llu %llu\n", stat->exits, -stat->neg_cycles);
 	}
 }
 
@@ -97,7 +106,6 @@ static int kvm_exit_stats_host_show(struct seq_file *m, void *v)
 {
 	struct kvm_exit_stats *sum;
 	char whose[16] = "";
-	unsigned int i;
 	int cpu;
 
 	sum = kzalloc(sizeof(*sum), GFP_KERNEL);
@@ -106,7 +114,8 @@ static int kvm_exit_stats_host_show(struct seq_file *m, void *v)
 
 	if (v == SEQ_START_TOKEN) {
 		for_each_possible_cpu(cpu) {
-			kvm_exit_stats_add(sum, &per_cpu(kvm_cpu_exit_stats, cpu));
+			kvm_exit_stats_add(sum,
+					   &per_cpu(kvm_cpu_exit_stats, cpu));
 			cond_resched();
 		}
 	} else {
@@ -114,10 +123,6 @@ static int kvm_exit_stats_host_show(struct seq_file *m, void *v)
 		snprintf(whose, sizeof(whose), "cpu%d ", cpu);
 		kvm_exit_stats_add(sum, &per_cpu(kvm_cpu_exit_stats, cpu));
 	}
-
-	/* CPUs keep no totals. */
-	for (i = 2; i < ARRAY_SIZE(sum->counters); i++)
-		sum->counters[i % 2] += sum->counters[i];
 
 	kvm_exit_stats_print(m, whose, sum);
 	kfree(sum);
@@ -157,8 +162,16 @@ DEFINE_SHOW_ATTRIBUTE(kvm_exit_stats_vm);
 static int kvm_exit_stats_vcpu_show(struct seq_file *m, void *v)
 {
 	struct kvm_vcpu *vcpu = m->private;
+	struct kvm_exit_stats *stats;
 
-	kvm_exit_stats_print(m, "", &vcpu->arch.exit_stats.stats);
+	/* A copy, for its total to be the sum of its reasons. */
+	stats = kzalloc(sizeof(*stats), GFP_KERNEL);
+	if (!stats)
+		return -ENOMEM;
+
+	kvm_exit_stats_add(stats, &vcpu->arch.exit_stats.stats);
+	kvm_exit_stats_print(m, "", stats);
+	kfree(stats);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(kvm_exit_stats_vcpu);
@@ -174,8 +187,8 @@ EXPORT_SYMBOL_GPL(kvm_exit_stats_create_host_debugfs);
 void kvm_exit_stats_create_vm_debugfs(struct kvm *kvm)
 {
 	if (kvm_exit_stats_isa)
-		debugfs_create_file("exit_stats", 0400, kvm->debugfs_dentry, kvm,
-				    &kvm_exit_stats_vm_fops);
+		debugfs_create_file("exit_stats", 0400, kvm->debugfs_dentry,
+				    kvm, &kvm_exit_stats_vm_fops);
 }
 
 void kvm_exit_stats_create_vcpu_debugfs(struct kvm_vcpu *vcpu,

@@ -29,13 +29,12 @@ typedef uint8_t u8;
 #define __always_inline inline __attribute__((__always_inline__))
 #define __read_mostly
 #define EXPORT_SYMBOL_GPL(sym) extern int shim_export_##sym
-#define EXPORT_PER_CPU_SYMBOL_GPL(sym) extern int shim_export_##sym
 #define __aligned(n) __attribute__((aligned(n)))
 #define likely(x) (x)
 #define unlikely(x) (x)
 #define BIT_ULL(n) (1ULL << (n))
 #define BUILD_BUG_ON(x) static_assert(!(x), #x)
-#define OPTIMIZER_HIDE_VAR(var) asm("" : "=r"(var) : "0"(var))
+#define round_up(n, to) (((n) + (to) - 1) / (to) * (to))
 #define data_race(x) (x)
 /* Only what is used: a subtraction, and whether it borrows. */
 #define GEN_BINARY_RMWcc(op, var, cc, constraint, value) \
@@ -189,11 +188,6 @@ kvm_find_cpuid_entry_index(struct kvm_vcpu *vcpu, u32 function, u32 index)
 	}
 	return NULL;
 }
-
-/* How often the tracepoint fired */
-extern int shim_traced;
-#define trace_kvm_cpuid(leaf, index, a, b, c, d, exact, max) \
-	((void)(leaf), (void)(index), shim_traced++)
 
 #define SHIM_VCPUS 3
 struct kvm {
