@@ -39,8 +39,9 @@ selected_kernel() {
 	echo "$k"
 }
 
-# A long step: say what it is, show every half minute that it lives, keep its
-# output in a log, and on failure name the step, the cause and the log.
+# A long step: say what it is, show every half minute that it lives and at the end how
+# long it took, keep its output in a log, and on failure name the step, the cause and
+# the log.
 #   step "WHAT" LOG COMMAND...
 step() {
 	local what=$1 log=$2 start=$SECONDS beat status=0
@@ -59,7 +60,10 @@ step() {
 	"$@" >"$log" 2>&1 || status=$?
 	kill "$beat" 2>/dev/null
 	wait "$beat" 2>/dev/null || true
-	[ $status -eq 0 ] && return
+	if [ $status -eq 0 ]; then
+		[ $((SECONDS - start)) -lt 5 ] || say "  ... done after $((SECONDS - start)) s"
+		return
+	fi
 	grep -aiE 'error|fatal|cannot|failed|No space' "$log" | tail -n 5 >&2 || tail -n 5 "$log" >&2
 	die "$what: failed with status $status, see $log"
 }
