@@ -10,7 +10,7 @@
 export KERNEL KERNELS LINUX BACKEND EXTRA_CONFIG
 
 .DEFAULT_GOAL := help
-.PHONY: help demo report test kernel apply series check refresh clean
+.PHONY: help demo report test bench kernel apply series check refresh clean
 
 help: ## this list
 	@echo "usage: make VERB [KERNEL=X.Y] [LINUX=TREE] [BACKEND=bochs|qemu] [EXTRA_CONFIG=FILE]"
@@ -24,6 +24,9 @@ report: ## a page about the VM exits of a boot and of some work: build/report/in
 
 test: ## the test suite
 	@scripts/test
+
+bench: ## what exit accounting costs: build/X.Y/bench/
+	@scripts/bench
 
 kernel: ## build the patched kernel: build/X.Y/arch/x86/boot/bzImage
 	@scripts/kernel

@@ -1,0 +1,30 @@
+# The bounds that exit accounting keeps, held against exits.json: KTAP.
+
+def bound($name; $ok; $figure): { $name, $ok, $figure };
+
+(.results | map({ key: "\(.build) \(.setting) \(.exit)", value: .instructions }) | from_entries) as $v
+| def added($column; $exit): $v["\($column) \($exit)"] - $v["unpatched none \($exit)"];
+[
+	("cpuid", "vmcall", "io", "msr_read", "msr_write", "msr_write_fast", "ept_misconfig") as $exit
+	| (added("compiled-out none"; $exit) | bound("\($exit): compiled out, nothing"; . == 0; .)),
+	  (added("patched off"; $exit) | bound("\($exit): off, at most 3"; . <= 3; .)),
+	  (("vm", "host") as $scope | added("patched \($scope)"; $exit)
+		| bound("\($exit): scope \($scope), at most 24"; . <= 24; .)),
+	  (added("unpatched tracepoints"; $exit) / added("patched vm"; $exit)
+		| bound("\($exit): the tracepoints, at least 50 times scope vm"; . >= 50; .))
+] + [
+	# Four exits.
+	added("compiled-out none"; "hlt_wakeup") | bound("hlt_wakeup: compiled out, nothing"; . == 0; .)
+] + [
+	(added("patched off"; "hlt_wakeup") | bound("hlt_wakeup: off, at most 4 * 3"; . <= 12; .)),
+	(("vm", "host") as $scope | added("patched \($scope)"; "hlt_wakeup")
+		| bound("hlt_wakeup: scope \($scope), at most 4 * 24"; . <= 96; .))
+] + [
+	(("total", "reason") as $leaf | ("vm", "host") as $scope
+		| ($v["patched \($scope) \($leaf)_1"] - $v["patched \($scope) cpuid"]
+			| bound("\($leaf): scope \($scope), at most 200 more than leaf 1"; . <= 200; .)),
+		  (($v["patched \($scope) \($leaf)_4"] - $v["patched \($scope) \($leaf)_1"]) / 3
+			| bound("\($leaf): scope \($scope), at most 20 for a further vCPU"; . <= 20; .)))
+]
+| "TAP version 13", "1..\(length)",
+  (to_entries[] | "\(if .value.ok then "ok" else "not ok" end) \(.key + 1) \(.value.name): \(.value.figure * 100 | round / 100)")
