@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# The figures that people read are those that were measured: README.md's tables and the
+# cover letters' are made from bench/figures/.
+set -euo pipefail
+top=$(cd "$(dirname "$0")/.." && pwd)
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+
+n=0
+# holds NAME COMMAND...
+holds() {
+	n=$((n + 1))
+	if "${@:2}" >"$dir/out" 2>&1; then
+		echo "ok $n $1"
+	else
+		sed 's/^/# /' "$dir/out"
+		echo "not ok $n $1"
+	fi
+}
+# shellcheck disable=SC2317 # holds calls these
+readme_is_made() { "$top/scripts/figures" readme | diff "$top/README.md" -; }
+# shellcheck disable=SC2317
+has_tables() {
+	local lines
+	lines=$(jq -r --arg form mail -f "$top/bench/table.jq" "$1") && [ "$(wc -l <<<"$lines")" -gt 15 ] &&
+		! grep -E '.{76}|null' <<<"$lines"
+}
+# shellcheck disable=SC2317
+in_bounds() { jq -e .exits "$1" | jq -r -f "$top/bench/bounds.jq" >"$dir/bounds" && ! grep '^not ok' "$dir/bounds"; }
+
+figures=("$top"/bench/figures/*.json)
+echo "TAP version 13"
+echo "1..$((1 + 2 * ${#figures[@]}))"
+holds "README.md has the tables of the figures" readme_is_made
+for f in "${figures[@]}"; do
+	holds "$(basename "$f" .json): the cover letter's tables are whole and fit a mail" has_tables "$f"
+	holds "$(basename "$f" .json): the figures are within the bounds" in_bounds "$f"
+done
