@@ -11,14 +11,8 @@
 #include <string.h>
 
 #include "kselftest.h"
+#include "leaf_model.h"
 #include "libexitstat.h"
-
-/* The reasons up to 85 that the SDM does not define. */
-static inline bool sdm_defines(uint32_t reason)
-{
-	return reason <= 85 && reason != 35 && reason != 38 && reason != 42 &&
-	       reason != 71 && reason != 82 && reason != 83;
-}
 
 static inline bool regs_equal(struct exitstat_regs a, struct exitstat_regs b)
 {

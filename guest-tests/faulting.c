@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * With CPUID faulting on, a process gets #GP for the leaves, and not one bit more.
+ *
+ * usage: faulting [emulated]
+ *
+ * "emulated" as with hostile.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <asm/prctl.h>
+
+#include "guest_test.h"
+
+#define GENERAL_PROTECTION 13
+
+static bool emulated;
+static uint64_t faults, trap;
+
+/* Note what it was, and have CPUID skipped. */
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+	greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
+
+	(void)sig, (void)info;
+
+	faults++;
+	trap = regs[REG_TRAPNO] | (uint64_t)regs[REG_ERR] << 32;
+	/* The emulator has moved on to the CPUID itself. */
+	regs[REG_RIP] += 2;
+}
+
+/* The registers are what they were, in all 64 bits. */
+static bool faults_and_leaks_nothing(uint32_t leaf, uint32_t index)
+{
+	const uint64_t a0 = leaf | 0x1111111100000000, b0 = 0x2222222233333333;
+	const uint64_t c0 = index | 0x4444444400000000, d0 = 0x5555555566666666;
+	uint64_t a = a0, b = b0, c = c0, d = d0, before = faults;
+
+	if (emulated)
+		asm volatile("ud2; .ascii \"kvm\"; cpuid" : "+a"(a), "+b"(b), "+c"(c), "+d"(d) :: "memory");
+	else
+		asm volatile("cpuid" : "+a"(a), "+b"(b), "+c"(c), "+d"(d) :: "memory");
+	if (faults == before + 1 && trap == GENERAL_PROTECTION && a == a0 && b == b0 && c == c0 && d == d0)
+		return true;
+	ksft_print_msg("leaf 0x%08x index 0x%08x: %" PRIu64 " faults, trap 0x%" PRIx64 ", rax=%" PRIx64 " rbx=%" PRIx64 " rcx=%" PRIx64 " rdx=%" PRIx64 "\n",
+		       leaf, index, faults - before, trap, a, b, c, d);
+	return false;
+}
+
+static bool all_indices(uint32_t leaf)
+{
+	bool ok = true;
+
+	for (uint32_t n = 0; n < NR_POWERS + NR_FLAGGED && ok; n++)
+		ok = faults_and_leaks_nothing(leaf, hostile_index(NR_SHORT_INDICES + n));
+	return ok;
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "executed";
+	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
+	struct exitstat_info info;
+	struct exitstat before, after;
+
+	emulated = argc > 1;
+	ksft_print_header();
+	ksft_set_plan(8);
+
+	sigaction(SIGSEGV, &action, NULL);
+	exitstat_reason(emulated ? 0 : 10, &before);
+	if (syscall(SYS_arch_prctl, ARCH_SET_CPUID, 0))
+		ksft_exit_fail_msg("cannot have CPUID fault: %s\n", strerror(errno));
+	for (uint32_t leaf = KVM_EXIT_STATS_LEAF_FIRST; leaf <= KVM_EXIT_STATS_LEAF_LAST; leaf++)
+		ksft_test_result(all_indices(leaf), "%s: leaf 0x%08x raises #GP and leaks nothing\n", what, leaf);
+	ksft_test_result(all_indices(0), "%s: leaf 0 does so, too\n", what);
+	if (syscall(SYS_arch_prctl, ARCH_SET_CPUID, 1))
+		ksft_exit_fail_msg("cannot have CPUID work again: %s\n", strerror(errno));
+	ksft_test_result(exitstat_detect(&info) && info.scope == KVM_EXIT_STATS_SCOPE_VM,
+			 "%s: the leaves are back without it\n", what);
+
+	/* They are exits, of the process' own. */
+	exitstat_reason(emulated ? 0 : 10, &after);
+	ksft_print_msg("%" PRIu64 " faults, %" PRIu64 " exits\n", faults, after.exits - before.exits);
+	ksft_test_result(faults == 6 * (NR_POWERS + NR_FLAGGED) && after.exits - before.exits >= faults &&
+			 after.exits - before.exits <= faults + 4, "%s: what faults is counted\n", what);
+	ksft_finished();
+}
