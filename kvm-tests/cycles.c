@@ -21,8 +21,7 @@
 #include "processor.h"
 #include "apic.h"
 
-#include "kselftest.h"
-#include "oracle.h"
+#include "case.h"
 
 #define USER_PORT 0x80
 #define TIMER_VECTOR 0x40
@@ -98,15 +97,6 @@ struct run {
 	struct host_figures host;
 	uint64_t elapsed;
 };
-
-static void pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	TEST_ASSERT(!sched_setaffinity(0, sizeof(set), &set), "cannot pin to CPU %d", cpu);
-}
 
 static struct run create(void *code)
 {
@@ -304,23 +294,6 @@ static bool tscs_differ(void)
 	ksft_print_msg("TSCs %" PRIu64 " and %" PRIu64 "\n", t0, t1);
 	return t1 > t0 && t1 - t0 > TSC_AHEAD / 2;
 }
-
-/* In a process of its own: a failed assertion of the library ends it. */
-static void run_case(bool (*fn)(void), const char *name)
-{
-	int status;
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork();
-	if (!pid) {
-		alarm(30);
-		_exit(fn() ? 0 : 1);
-	}
-	ksft_test_result(pid > 0 && waitpid(pid, &status, 0) == pid && !status, "%s\n", name);
-}
-
-#define RUN(fn) run_case(fn, #fn)
 
 int main(void)
 {

@@ -24,9 +24,8 @@
 #include "apic.h"
 #include "vmx.h"
 
-#include "kselftest.h"
 #include "exit_stats_abi.h"
-#include "oracle.h"
+#include "case.h"
 
 /* How often a guest causes its exit. */
 #define N 100
@@ -381,11 +380,8 @@ static void *send_interrupts(void *arg)
 {
 	struct kvm_vcpu *vcpu = arg;
 	volatile bool *guest_done = addr_gva2hva(vcpu->vm, (vm_vaddr_t)&done);
-	cpu_set_t second;
 
-	CPU_ZERO(&second);
-	CPU_SET(1, &second);
-	sched_setaffinity(0, sizeof(second), &second);
+	pin(1);
 	for (int i = 0; i < N; i++) {
 		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 		/* The guest has to be back before it can be interrupted again. */
@@ -671,14 +667,6 @@ static const struct {
 
 /* ---- running one ---- */
 
-static void vm_stats(struct kvm_vm *vm, struct figures *f)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), KVM_DEBUGFS "/%d-%d/exit_stats", getpid(), vm->fd);
-	TEST_ASSERT(figures_read(path, f, NULL), "cannot read %s", path);
-}
-
 static void vcpu_stats(struct kvm_vcpu *vcpu, struct figures *f)
 {
 	char path[128];
@@ -790,13 +778,10 @@ static void run(const struct stimulus *s)
 	struct figures before = {}, vcpu_f, vm_f;
 	struct kvm_vcpu *vcpu;
 	struct kvm_vm *vm;
-	cpu_set_t first;
 	bool ok = true;
 	size_t n;
 
-	CPU_ZERO(&first);
-	CPU_SET(0, &first);
-	sched_setaffinity(0, sizeof(first), &first);
+	pin(0);
 	traced_clear();
 	figures_host(&host_before);
 
@@ -852,13 +837,6 @@ static void run(const struct stimulus *s)
 		ok &= guest_view(vcpu, s->name);
 	fflush(stdout);
 	_exit(ok ? KSFT_PASS : KSFT_FAIL);
-}
-
-/* As kunit.py reads it: the library's own leaves out the name. */
-static void skip(const char *name, const char *why)
-{
-	ksft_cnt.ksft_xskip++;
-	printf("ok %u %s # SKIP %s\n", ksft_test_num(), name, why);
 }
 
 static void report(int status, const char *name)

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests of KVM share that run their own guests: cases, CPUs, the counters of
+ * a VM.
+ */
+#ifndef CASE_H
+#define CASE_H
+
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kvm_util.h"
+
+#include "kselftest.h"
+#include "oracle.h"
+
+/* In seconds of the machine's, which may be many times longer on the wall */
+#define CASE_TIMEOUT 30
+
+static inline void pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	TEST_ASSERT(!sched_setaffinity(0, sizeof(set), &set), "cannot pin to CPU %d", cpu);
+}
+
+static inline void vm_stats(struct kvm_vm *vm, struct figures *f)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), KVM_DEBUGFS "/%d-%d/exit_stats", getpid(), vm->fd);
+	TEST_ASSERT(figures_read(path, f, NULL), "cannot read %s", path);
+}
+
+/* In a process of its own: a failed assertion of the library ends it. */
+static inline void run_case(bool (*fn)(void), const char *name)
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		alarm(CASE_TIMEOUT);
+		_exit(fn() ? 0 : 1);
+	}
+	ksft_test_result(pid > 0 && waitpid(pid, &status, 0) == pid && !status, "%s\n", name);
+}
+
+#define RUN(fn) run_case(fn, #fn)
+
+/* As kunit.py reads it: the library's own leaves out the name. */
+static inline void skip(const char *name, const char *why)
+{
+	ksft_cnt.ksft_xskip++;
+	printf("ok %u %s # SKIP %s\n", ksft_test_num(), name, why);
+}
+
+#endif /* CASE_H */
