@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A quiet VM next to a noisy one: in scope vm, the figures that the quiet one reads
+ * are bit for bit those that it reads when it is alone, in scope host they are the sum.
+ *
+ * usage: isolation
+ *
+ * Wants to be alone on the machine.  With one CPU, the noisy VM is interrupted in the
+ * middle of its exits, with two it is on the other one.
+ *
+ * What is bit for bit the same has to be the same work.  So the quiet VM runs in
+ * steps, each of which begins right after a tick of the host's timer and ends well
+ * before the next.  If there is an interrupt in one nevertheless, it begins anew.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+
+#include "leaf_vm.h"
+
+/*
+ * Linux thinks the emulated APIC's timer slower than it is, and programs it several
+ * times until a tick is due: there is less time than that without an interrupt.
+ */
+#define NR_STEPS 10
+#define NR_STEP_REQUESTS 30
+#define NR_REASONS_AT_ONCE 43
+#define NOISE_PER_STEP 1000
+#define ATTEMPTS 20
+/* So long nothing but an interrupt takes. */
+#define INTERRUPT_CYCLES 1500
+
+static bool two_cpus;
+
+struct noise {
+	pthread_t thread;
+	struct leaf_vm v;
+	volatile bool stop;
+};
+
+static void *make_noise(void *arg)
+{
+	struct noise *noise = arg;
+
+	pin(two_cpus);
+	for (int i = 0; i < 100; i++)
+		noise->v.requests[0][i] = (struct request){ .leaf = 1, .wbinvds = 5 };
+	while (!noise->stop)
+		leaf_vm_run(&noise->v, 0, 100);
+	return NULL;
+}
+
+/* Until the host's timer has just been served. */
+static void wait_for_tick(void)
+{
+	uint64_t last = rdtsc(), now;
+
+	while ((now = rdtsc()) - last < INTERRUPT_CYCLES)
+		last = now;
+}
+
+static uint64_t interrupts(void)
+{
+	FILE *f = oracle_open("/proc/stat", "r");
+	char line[256];
+	uint64_t n = 0;
+
+	while (fgets(line, sizeof(line), f) && sscanf(line, "intr %" SCNu64, &n) != 1)
+		;
+	fclose(f);
+	return n;
+}
+
+/* Without any interrupt, or else it has not been quiet. */
+static bool quiet_runs(struct leaf_vm *v, uint32_t n)
+{
+	uint64_t before;
+
+	wait_for_tick();
+	before = interrupts();
+	leaf_vm_run(v, 0, n);
+	return interrupts() == before;
+}
+
+/* What the guest reads; the total is that of its last read. */
+static bool quiet_reads(struct leaf_vm *v, struct figures *f)
+{
+	struct request *r = v->requests[0];
+
+	memset(f, 0, sizeof(*f));
+	for (uint32_t reason = 0; reason <= KVM_EXIT_STATS_REASON_MAX; reason += NR_REASONS_AT_ONCE) {
+		uint32_t n = 0;
+
+		for (uint32_t i = 0; i < NR_REASONS_AT_ONCE; i++) {
+			r[n++] = (struct request){ .leaf = KVM_EXIT_STATS_LEAF_REASON_EXITS, .index = reason + i };
+			r[n++] = (struct request){ .leaf = KVM_EXIT_STATS_LEAF_REASON_CYCLES, .index = reason + i };
+		}
+		r[n++] = (struct request){ .leaf = KVM_EXIT_STATS_LEAF_CYCLES };
+		r[n++] = (struct request){ .leaf = KVM_EXIT_STATS_LEAF_EXITS };
+		if (!quiet_runs(v, n))
+			return false;
+
+		for (uint32_t i = 0; i < NR_REASONS_AT_ONCE; i++) {
+			f->exits[reason + i] = exits_in(r[2 * i].r);
+			f->cycles[reason + i] = cycles_in(r[2 * i + 1].r);
+		}
+		f->total_cycles = cycles_in(r[n - 2].r);
+		f->total_exits = exits_in(r[n - 1].r);
+	}
+	return true;
+}
+
+static struct leaf_vm quiet_create(void)
+{
+	struct sched_param first = { .sched_priority = 1 };
+
+	pin(0);
+	TEST_ASSERT(!sched_setscheduler(0, SCHED_FIFO, &first), "cannot be more important");
+	return leaf_vm_create(LONG_MODE, false, 1, NULL);
+}
+
+static bool quiet_step(struct leaf_vm *v, struct noise *noise, int step)
+{
+	uint64_t before = noise ? noise->v.executed[0] : 0;
+
+	/* The noisy one gets the CPU, if there is only one. */
+	while (noise && noise->v.executed[0] - before < NOISE_PER_STEP)
+		usleep(1000);
+	for (int i = 0; i < NR_STEP_REQUESTS; i++)
+		v->requests[0][i] = (struct request){ .leaf = i, .wbinvds = step % 3 };
+	return quiet_runs(v, NR_STEP_REQUESTS);
+}
+
+/* What the VMs took that were not quiet */
+static struct figures given_up;
+
+/* Known work, of several kinds, with a look before and after. */
+static struct leaf_vm quiet_works(struct noise *noise, struct figures *begin, struct figures *end)
+{
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		struct leaf_vm v = quiet_create();
+		struct figures f;
+		/* The first access to all of its memory comes first. */
+		bool quiet = quiet_reads(&v, begin) && quiet_reads(&v, begin);
+
+		for (int step = 0; quiet && step < NR_STEPS; step++)
+			quiet = quiet_step(&v, noise, step);
+		if (quiet && quiet_reads(&v, end))
+			return v;
+		vm_stats(v.vm, &f);
+		figures_add(&given_up, &f);
+		kvm_vm_free(v.vm);
+	}
+	TEST_FAIL("interrupts, %d times", ATTEMPTS);
+	exit(1);
+}
+
+static void noise_begins(struct noise *noise)
+{
+	pthread_attr_t attr;
+
+	noise->stop = false;
+	pthread_attr_init(&attr);
+	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+	noise->v = leaf_vm_create(PROTECTED_MODE, false, 1, NULL);
+	TEST_ASSERT(!pthread_create(&noise->thread, &attr, make_noise, noise), "no thread");
+}
+
+static void noise_ends(struct noise *noise)
+{
+	noise->stop = true;
+	pthread_join(noise->thread, NULL);
+}
+
+static bool differ(const char *what, const uint64_t *a, const uint64_t *b)
+{
+	bool differ = false;
+
+	for (uint32_t r = 0; r <= KVM_EXIT_STATS_REASON_MAX; r++) {
+		if (a[r] == b[r])
+			continue;
+		differ = true;
+		ksft_print_msg("%s of %s: %" PRIu64 " and %" PRIu64 "\n", what, oracle_name(r), a[r], b[r]);
+	}
+	return differ;
+}
+
+/* Read in processes of their own, so that both times the VM is the first. */
+static struct seen {
+	struct figures alone_begin, alone, beside_begin, beside, noise;
+} *seen;
+
+static bool quiet_is_alone(void)
+{
+	quiet_works(NULL, &seen->alone_begin, &seen->alone);
+	ksft_print_msg("alone: %" PRIu64 " exits, %" PRIu64 " cycles\n", seen->alone.total_exits,
+		       seen->alone.total_cycles);
+	return seen->alone.exits[EXIT_REASON_CPUID] > NR_STEPS * NR_STEP_REQUESTS &&
+	       seen->alone.exits[EXIT_REASON_WBINVD] == 9 * NR_STEP_REQUESTS;
+}
+
+static bool quiet_is_beside_the_noisy_one(void)
+{
+	struct noise noise;
+
+	noise_begins(&noise);
+	quiet_works(&noise, &seen->beside_begin, &seen->beside);
+	noise_ends(&noise);
+	vm_stats(noise.v.vm, &seen->noise);
+	ksft_print_msg("beside: %" PRIu64 " exits, %" PRIu64 " cycles; the noisy one: %" PRIu64 " exits, %" PRIu64 " cycles\n",
+		       seen->beside.total_exits, seen->beside.total_cycles,
+		       seen->noise.total_exits, seen->noise.total_cycles);
+	return seen->noise.total_exits > 5 * NR_STEPS * NOISE_PER_STEP;
+}
+
+static bool exits_are_the_same_bit_for_bit(void)
+{
+	return !differ("exits", seen->alone.exits, seen->beside.exits) && seen->alone.total_exits &&
+	       seen->alone.total_exits == seen->beside.total_exits;
+}
+
+/*
+ * From the first look on: before, the guest accesses its memory for the first time, and
+ * what it takes to allocate page tables is the host's allocator's to know.
+ */
+static bool cycles_are_the_same_bit_for_bit(void)
+{
+	figures_subtract(&seen->alone, &seen->alone_begin);
+	figures_subtract(&seen->beside, &seen->beside_begin);
+	return !differ("cycles", seen->alone.cycles, seen->beside.cycles) &&
+	       seen->alone.total_cycles && seen->alone.total_cycles == seen->beside.total_cycles;
+}
+
+/* A VM's figures, those that the guest reads for all, and the VM's afterwards. */
+static bool quiet_reads_all(struct leaf_vm *v, struct figures *before, struct figures *read,
+			    struct figures *after)
+{
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		bool quiet;
+
+		vm_stats(v->vm, before);
+		set_scope("host");
+		quiet = quiet_reads(v, read);
+		set_scope("vm");
+		vm_stats(v->vm, after);
+		if (quiet)
+			return true;
+	}
+	return false;
+}
+
+/* The VMs that there were before, the two, and what was given up. */
+static bool host_is_the_sum(void)
+{
+	struct figures before, after, read, noisy, ignored;
+	struct host_figures others;
+	struct noise noise;
+	struct leaf_vm v;
+	bool ok;
+
+	figures_host(&others);
+	noise_begins(&noise);
+	v = quiet_works(&noise, &ignored, &ignored);
+	noise_ends(&noise);
+	ok = quiet_reads_all(&v, &before, &read, &after);
+
+	vm_stats(noise.v.vm, &noisy);
+	ok &= noisy.total_exits > 5 * NR_STEPS * NOISE_PER_STEP;
+	figures_add(&noisy, &others.sum);
+	figures_add(&noisy, &given_up);
+	figures_add(&before, &noisy);
+	figures_add(&after, &noisy);
+	ksft_print_msg("read %" PRIu64 " exits, %" PRIu64 " cycles; the sum was %" PRIu64 " and %" PRIu64 " before, %" PRIu64 " and %" PRIu64 " after\n",
+		       read.total_exits, read.total_cycles, before.total_exits, before.total_cycles,
+		       after.total_exits, after.total_cycles);
+
+	/* A read has counted itself: before CPUID's own, there are two for each reason. */
+	before.exits[EXIT_REASON_CPUID] += 2 * EXIT_REASON_CPUID + 1;
+	ok &= !differ("exits", before.exits, read.exits);
+	/* Reading moves the cycles of CPUID, and no others. */
+	ok &= read.cycles[EXIT_REASON_CPUID] > before.cycles[EXIT_REASON_CPUID] &&
+	      read.cycles[EXIT_REASON_CPUID] < after.cycles[EXIT_REASON_CPUID];
+	before.cycles[EXIT_REASON_CPUID] = read.cycles[EXIT_REASON_CPUID];
+	ok &= !differ("cycles", before.cycles, read.cycles);
+	/* After the last read comes the OUT. */
+	return ok && read.total_exits + 1 == after.total_exits &&
+	       read.total_cycles > before.total_cycles && read.total_cycles < after.total_cycles;
+}
+
+int main(void)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	two_cpus = sysconf(_SC_NPROCESSORS_ONLN) > 1;
+	seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ksft_print_header();
+	ksft_set_plan(5);
+	RUN(quiet_is_alone);
+	RUN(quiet_is_beside_the_noisy_one);
+	RUN(exits_are_the_same_bit_for_bit);
+	if (two_cpus)
+		skip("cycles_are_the_same_bit_for_bit", "the TSC of an emulated machine of two CPUs advances in steps");
+	else
+		RUN(cycles_are_the_same_bit_for_bit);
+	RUN(host_is_the_sum);
+	ksft_finished();
+}

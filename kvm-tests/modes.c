@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The register contract from real mode, protected mode and long mode, with CPUID
+ * executed by the CPU, whose exit KVM handles, and by KVM's instruction emulator.
+ *
+ * usage: modes executed|emulated
+ *
+ * Wants exit_stats=vm and force_emulation_prefix=1 of kvm.ko.  Emulated, each mode asks
+ * for a third of the hostile indices, executed, for fewer: the nested guest does that for
+ * all of them.
+ */
+#define _GNU_SOURCE
+#include "leaf_vm.h"
+
+static uint64_t in_all;
+
+static void sweep(enum cpu_mode mode, bool emulated)
+{
+	struct leaf_vm v = leaf_vm_create(mode, emulated, 1, NULL);
+	struct leaf_model model = {
+		.scope = KVM_EXIT_STATS_SCOPE_VM,
+		.own_reason = emulated ? EXIT_REASON_EXCEPTION_NMI : EXIT_REASON_CPUID,
+		.own_exact = true,
+		/* A new VM has not had any. */
+		.own_base_known = true,
+	};
+	uint64_t start = rdtsc();
+	uint32_t asked[NR_SWEEP_INDICES], nr = 0, every = NR_CPU_MODES * (emulated ? 1 : 8);
+	char what[64];
+
+	for (uint32_t n = 0; n < NR_INDICES; n++) {
+		if (n % every == mode || n < 128 || (n >= NR_SHORT_INDICES && n < NR_INDICES - NR_RANDOM))
+			asked[nr++] = n;
+		if (nr < NR_SWEEP_INDICES && n < NR_INDICES - 1)
+			continue;
+		leaf_vm_sweep(&v, 0, &model, asked, nr);
+		nr = 0;
+	}
+
+	snprintf(what, sizeof(what), "%s, %s", cpu_mode_names[mode], emulated ? "emulated" : "executed");
+	leaf_report(&model, what);
+	ksft_print_msg("%s: %" PRIu64 " CPUIDs in %" PRIu64 " cycles\n", what, model.executed,
+		       rdtsc() - start);
+	in_all += model.executed;
+	kvm_vm_free(v.vm);
+}
+
+int main(int argc, char **argv)
+{
+	bool emulated = argc > 1 && !strcmp(argv[1], "emulated");
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	ksft_print_header();
+	ksft_set_plan(NR_CPU_MODES * NR_LEAF_KINDS + 1);
+	for (int mode = 0; mode < NR_CPU_MODES; mode++)
+		sweep(mode, emulated);
+	ksft_print_msg("%" PRIu64 " CPUIDs\n", in_all);
+	ksft_test_result(in_all >= (emulated ? 1000000 : 100000), "as many CPUIDs as planned\n");
+	ksft_finished();
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The guest's CPUID is the VMM's to define: an entry that it sets for one of the
+ * leaves wins, in each scope, executed and emulated, and nothing else changes.
+ *
+ * usage: precedence
+ *
+ * Wants force_emulation_prefix=1 of kvm.ko.
+ */
+#define _GNU_SOURCE
+#include "leaf_vm.h"
+
+#define INDEX 10
+
+static const struct leaf_regs the_vmms = { 0x11111111, 0x22222222, 0x33333333, 0x44444444 };
+
+/* What KVM supports, and one entry more. */
+static struct kvm_cpuid2 *with_entry(uint32_t leaf, uint32_t index, uint32_t flags)
+{
+	const struct kvm_cpuid2 *supported = kvm_get_supported_cpuid();
+	struct kvm_cpuid2 *cpuid = allocate_kvm_cpuid2(supported->nent + 1);
+
+	memcpy(cpuid->entries, supported->entries, supported->nent * sizeof(*supported->entries));
+	cpuid->entries[supported->nent] = (struct kvm_cpuid_entry2){
+		.function = leaf, .index = index, .flags = flags, .eax = the_vmms.eax,
+		.ebx = the_vmms.ebx, .ecx = the_vmms.ecx, .edx = the_vmms.edx,
+	};
+	return cpuid;
+}
+
+/* The model, with what the VMM set: for all indices or for INDEX. */
+static bool entry_wins(uint32_t set, bool significant, uint32_t scope, bool emulated)
+{
+	static const uint32_t indices[] = { 0, INDEX - 1, INDEX, INDEX + 1, 35, 86, 0x80000000 | INDEX, ~0u };
+	struct kvm_cpuid2 *cpuid = with_entry(set, INDEX, significant ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0);
+	struct leaf_vm v = leaf_vm_create(LONG_MODE, emulated, 1, cpuid);
+	struct leaf_model m = { .scope = scope, .limit = UINT64_MAX };
+	bool ok = true;
+
+	for (size_t i = 0; i < ARRAY_SIZE(indices); i++) {
+		struct leaf_regs out_of_range = leaf_vm_cpuid(&v, kvm_get_supported_cpuid_entry(0)->eax, indices[i]);
+
+		m.executed++;
+		for (uint32_t leaf = LEAF_LOWEST; leaf <= LEAF_HIGHEST + 1; leaf++) {
+			struct leaf_regs r = leaf_vm_cpuid(&v, leaf, indices[i]);
+			bool vmms = leaf == set && (!significant || indices[i] == INDEX);
+
+			m.executed++;
+			if (vmms ? leaf_regs_equal(r, the_vmms) : scope ?
+			    leaf_check(&m, leaf, indices[i], r, out_of_range) : leaf_regs_equal(r, out_of_range))
+				continue;
+			ok = false;
+			ksft_print_msg("set 0x%08x: leaf 0x%08x index 0x%08x: eax=%08x ebx=%08x ecx=%08x edx=%08x\n",
+				       set, leaf, indices[i], r.eax, r.ebx, r.ecx, r.edx);
+		}
+	}
+	kvm_vm_free(v.vm);
+	free(cpuid);
+	return ok;
+}
+
+/* The VMM reads back what it set, not the figures. */
+static bool vmm_reads_back_its_own(void)
+{
+	struct kvm_cpuid2 *cpuid = with_entry(KVM_EXIT_STATS_LEAF_EXITS, 0, 0);
+	struct leaf_vm v = leaf_vm_create(LONG_MODE, false, 1, cpuid);
+	bool found = false, ok = true;
+
+	leaf_vm_cpuid(&v, KVM_EXIT_STATS_LEAF_SIGNATURE, 0);
+	vcpu_ioctl(v.vcpu[0], KVM_GET_CPUID2, v.vcpu[0]->cpuid);
+	for (uint32_t i = 0; i < v.vcpu[0]->cpuid->nent; i++) {
+		const struct kvm_cpuid_entry2 *e = &v.vcpu[0]->cpuid->entries[i];
+
+		if (e->function < LEAF_LOWEST || e->function > LEAF_HIGHEST)
+			continue;
+		found = true;
+		ok &= e->function == KVM_EXIT_STATS_LEAF_EXITS && e->eax == the_vmms.eax && e->edx == the_vmms.edx;
+	}
+	return found && ok;
+}
+
+int main(void)
+{
+	static const char * const scopes[] = { "off", "vm", "host" };
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	ksft_print_header();
+	ksft_set_plan(3 * 2 * 7 * 2 + 1);
+	for (uint32_t scope = 0; scope < ARRAY_SIZE(scopes); scope++) {
+		set_scope(scopes[scope]);
+		for (int emulated = 0; emulated < 2; emulated++) {
+			/* And its neighbours, which are no leaves of the statistics */
+			for (uint32_t leaf = 0x4ffffffa; leaf <= 0x50000000; leaf++) {
+				for (int significant = 0; significant < 2; significant++)
+					ksft_test_result(entry_wins(leaf, significant, scope, emulated),
+							 "%s, %s: the VMM's 0x%08x wins%s\n", scopes[scope],
+							 emulated ? "emulated" : "executed", leaf,
+							 significant ? " for its index" : "");
+			}
+		}
+	}
+	set_scope("vm");
+	RUN(vmm_reads_back_its_own);
+	ksft_finished();
+}
