@@ -127,7 +127,7 @@ static inline uint32_t hostile_index(uint32_t n)
 	mixed = (mixed ^ mixed >> 16) * 0x85ebca6b;
 	mixed ^= mixed >> 13;
 	/* Half of them small, for few others name a reason. */
-	return n & 1 ? mixed : mixed >> 25;
+	return mixed & 1 ? mixed : mixed >> 25;
 }
 
 /* The K-th of NR_LEAVES_ASKED: two in turn that are out of range, then the five. */

@@ -21,7 +21,6 @@ static const struct {
 } lists[] = {
 	{ "KVM_GET_SUPPORTED_CPUID", KVM_GET_SUPPORTED_CPUID },
 	{ "KVM_GET_EMULATED_CPUID", KVM_GET_EMULATED_CPUID },
-	{ "KVM_GET_SUPPORTED_HV_CPUID", KVM_GET_SUPPORTED_HV_CPUID },
 };
 
 static struct kvm_cpuid2 *get(unsigned long ioctl_nr)
