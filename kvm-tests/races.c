@@ -3,7 +3,7 @@
  * The counters and those who read them while vCPUs, VMs and CPUs come and go, and
  * while the host changes its mind.
  *
- * usage: races
+ * usage: races vcpus|vms|scope|cpus
  *
  * Wants to be alone on a machine of two CPUs.
  */
@@ -471,17 +471,35 @@ static bool cpus_come_and_go_under_running_vcpus(void)
 	return finish_all(&v, r, 2, &before);
 }
 
-int main(void)
+#define CASE(what, fn) { what, #fn, fn }
+
+static const struct {
+	const char *what, *name;
+	bool (*fn)(void);
+} cases[] = {
+	CASE("vcpus", four_vcpus_read_while_they_are_counted),
+	CASE("vcpus", four_vcpus_read_the_hosts),
+	CASE("vms", vms_come_and_go_while_another_reads),
+	CASE("scope", scope_flips_while_guests_read),
+	CASE("scope", nothing_is_counted_while_off),
+	CASE("cpus", unplugging_a_cpu_keeps_its_figures),
+	CASE("cpus", cpus_come_and_go_under_running_vcpus),
+};
+
+int main(int argc, char **argv)
 {
+	unsigned int plan = 0;
+
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
-	ksft_set_plan(7);
-	RUN(four_vcpus_read_while_they_are_counted);
-	RUN(four_vcpus_read_the_hosts);
-	RUN(vms_come_and_go_while_another_reads);
-	RUN(scope_flips_while_guests_read);
-	RUN(nothing_is_counted_while_off);
-	RUN(unplugging_a_cpu_keeps_its_figures);
-	RUN(cpus_come_and_go_under_running_vcpus);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		plan += argc > 1 && !strcmp(cases[i].what, argv[1]);
+	if (!plan)
+		ksft_exit_fail_msg("usage: races vcpus|vms|scope|cpus\n");
+	ksft_set_plan(plan);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		if (!strcmp(cases[i].what, argv[1]))
+			run_case(cases[i].fn, cases[i].name);
+	}
 	ksft_finished();
 }
