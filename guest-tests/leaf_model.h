@@ -210,7 +210,7 @@ static inline bool leaf_check(struct leaf_model *m, uint32_t leaf, uint32_t inde
 	/* In one go, for there may be other threads. */
 	if (!ok && m->wrong[kind]++ < 3)
 		printf("# %s: leaf 0x%08x index 0x%08x after %" PRIu64 " CPUIDs: eax=%08x ebx=%08x ecx=%08x edx=%08x\n",
-			       leaf_kind_names[kind], leaf, index, m->executed, r.eax, r.ebx, r.ecx, r.edx);
+		       leaf_kind_names[kind], leaf, index, m->executed, r.eax, r.ebx, r.ecx, r.edx);
 	return ok;
 }
 
