@@ -38,14 +38,14 @@ static const char * const scope_names[] = {
 };
 
 DEFINE_STATIC_KEY_FALSE(kvm_exit_stats_starting);
-EXPORT_SYMBOL_GPL(kvm_exit_stats_starting);
+EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_exit_stats_starting);
 
 DEFINE_STATIC_KEY_FALSE(kvm_exit_stats_enabled);
-EXPORT_SYMBOL_GPL(kvm_exit_stats_enabled);
+EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_exit_stats_enabled);
 
 DEFINE_PER_CPU_ALIGNED(struct kvm_exit_stats, kvm_cpu_exit_stats);
 
-static_assert(KVM_EXIT_STATS_NR_SLOTS > KVM_EXIT_STATS_OTHER);
+static_assert(KVM_EXIT_STATS_OTHER + 1 <= KVM_EXIT_STATS_NR_SLOTS);
 
 static DEFINE_MUTEX(kvm_exit_stats_lock);
 static int exit_stats_scope __read_mostly = SCOPE_VM;
@@ -142,7 +142,7 @@ void kvm_exit_stats_set_isa(u32 isa)
 	kvm_exit_stats_update();
 	mutex_unlock(&kvm_exit_stats_lock);
 }
-EXPORT_SYMBOL_GPL(kvm_exit_stats_set_isa);
+EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_exit_stats_set_isa);
 
 /* Once the VM has the vCPU for good.  Its sums include it from now on. */
 void kvm_exit_stats_vcpu_publish(struct kvm_vcpu *vcpu)
@@ -278,9 +278,11 @@ static u64 kvm_exit_stats_cpu_total(const struct kvm_exit_stats *stats,
 	u64 sum = 0;
 
 	BUILD_BUG_ON(KVM_EXIT_STATS_NR_SLOTS % 11);
-	for (; c < end; c += 22)
+	for (; c < end; c += 22) {
+		/* The CPU goes on counting, the sum is no snapshot. */
 		sum = data_race(sum + c[0] + c[2] + c[4] + c[6] + c[8] + c[10] +
 				c[12] + c[14] + c[16] + c[18] + c[20]);
+	}
 
 	return cycles ? -sum : sum;
 }
@@ -356,7 +358,10 @@ static void kvm_exit_stats_fill_entry(struct kvm_vcpu *vcpu, u32 function,
 	u32 slot = TOTAL;
 	u64 value;
 
-	entry->eax = entry->ebx = entry->ecx = entry->edx = 0;
+	entry->eax = 0;
+	entry->ebx = 0;
+	entry->ecx = 0;
+	entry->edx = 0;
 
 	switch (function) {
 	case KVM_EXIT_STATS_LEAF_SIGNATURE:

@@ -12,8 +12,8 @@
 #include <linux/jump_label.h>
 #include <linux/percpu.h>
 
-#include <asm/msr.h>
 #include <asm/rmwcc.h>
+#include <asm/tsc.h>
 
 /* Reasons that are beyond those known share one slot. */
 #define KVM_EXIT_STATS_OTHER		(KVM_EXIT_STATS_REASON_MAX + 1)

@@ -108,7 +108,7 @@ static int kvm_exit_stats_host_show(struct seq_file *m, void *v)
 	char whose[16] = "";
 	int cpu;
 
-	sum = kzalloc(sizeof(*sum), GFP_KERNEL);
+	sum = kzalloc_obj(*sum);
 	if (!sum)
 		return -ENOMEM;
 
@@ -144,7 +144,7 @@ static int kvm_exit_stats_vm_show(struct seq_file *m, void *v)
 	struct kvm_vcpu *vcpu;
 	unsigned long i;
 
-	sum = kzalloc(sizeof(*sum), GFP_KERNEL);
+	sum = kzalloc_obj(*sum);
 	if (!sum)
 		return -ENOMEM;
 
@@ -165,7 +165,7 @@ static int kvm_exit_stats_vcpu_show(struct seq_file *m, void *v)
 	struct kvm_exit_stats *stats;
 
 	/* A copy, for its total to be the sum of its reasons. */
-	stats = kzalloc(sizeof(*stats), GFP_KERNEL);
+	stats = kzalloc_obj(*stats);
 	if (!stats)
 		return -ENOMEM;
 
@@ -182,7 +182,7 @@ void kvm_exit_stats_create_host_debugfs(void)
 			    debugfs_create_dir("host", kvm_debugfs_dir), NULL,
 			    &kvm_exit_stats_host_fops);
 }
-EXPORT_SYMBOL_GPL(kvm_exit_stats_create_host_debugfs);
+EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_exit_stats_create_host_debugfs);
 
 void kvm_exit_stats_create_vm_debugfs(struct kvm *kvm)
 {

@@ -28,7 +28,7 @@ typedef uint8_t u8;
 #undef __always_inline
 #define __always_inline inline __attribute__((__always_inline__))
 #define __read_mostly
-#define EXPORT_SYMBOL_GPL(sym) extern int shim_export_##sym
+#define EXPORT_SYMBOL_FOR_KVM_INTERNAL(sym) extern int shim_export_##sym
 #define __aligned(n) __attribute__((aligned(n)))
 #define likely(x) (x)
 #define unlikely(x) (x)
@@ -207,8 +207,7 @@ extern struct kvm *vm_list;
 #define list_for_each_entry(pos, head, member) \
 	for ((pos) = *(head); pos; (pos) = (pos)->member)
 
-#define GFP_KERNEL 0
-#define kzalloc(size, flags) calloc(1, size)
+#define kzalloc_obj(obj) calloc(1, sizeof(obj))
 #define kfree(p) free(p)
 
 /* The module parameter */
