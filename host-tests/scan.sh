@@ -11,6 +11,8 @@ splats=(
 	'[    1.0] BUG: unable to handle page fault for address: ffffc90000a54000'
 	'[    1.0] kernel BUG at arch/x86/kvm/x86.c:123!'
 	'[    1.0] WARNING: CPU: 0 PID: 87 at arch/x86/kvm/vmx/vmx.c:7291 vmx_vcpu_run+0x5/0x10'
+	'[    1.0] WARNING: arch/x86/kvm/vmx/vmx.c:7291 at vmx_vcpu_run+0x5/0x10, CPU#0: qemu/87'
+	'[    1.0] WARNING: at vmx_vcpu_run+0x5/0x10, CPU#0: qemu/87'
 	'[    1.0] Oops: 0000 [#1] PREEMPT SMP'
 	'[    1.0] general protection fault, probably for non-canonical address 0xdead: 0000 [#1]'
 	'[    1.0] BUG: KASAN: slab-out-of-bounds in kvm_cpuid+0x1/0x2'
@@ -23,6 +25,17 @@ splats=(
 	'[    1.0] BUG: scheduling while atomic: qemu/80/0x00000002'
 	'[    1.0] watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [qemu:80]'
 	'[    1.0] Kernel panic - not syncing: Attempted to kill init!'
+	'[    1.0] WARNING: lock held when returning to user space!'
+	'unreferenced object 0xffff888006a2c000 (size 1408):'
+	'[    1.0] kmemleak: Kernel memory leak detector disabled'
+)
+# As machine/splats-allowed has it.
+allowed=(
+	'[    1.0] UBSAN: shift-out-of-bounds in arch/x86/kernel/apic/apic_flat_64.c:27:38'
+	'[    1.0] shift exponent 64 is too large for 64-bit type'
+	'[    1.0] CPU: 0 PID: 1 Comm: swapper/0'
+	'[    1.0] Call Trace:'
+	'[    1.0]  <TASK>'
 )
 harmless=(
 	'[    1.0] Warning: unable to open an initial console.'
@@ -42,13 +55,17 @@ scan() {
 }
 
 echo "TAP version 13"
-echo "1..$((${#splats[@]} + 4))"
+echo "1..$((${#splats[@]} + 6))"
 for line in "${splats[@]}"; do
 	printf '%s\r\n' "${harmless[@]}" "$line" "${harmless[@]}" >"$dir/log"
 	scan 1 "found: $(tr -d '#' <<<"${line#*] }")"
 done
 printf '%s\r\n' "${harmless[@]}" >"$dir/log"
 scan 0 "a clean console is clean"
+printf '%s\r\n' "${allowed[@]}" >"$dir/log"
+scan 0 "what is allowed is forgiven, with its trace"
+printf '%s\r\n' "${allowed[@]}" "${allowed[3]}" >"$dir/log"
+scan 1 "another trace behind it is not"
 printf '%s\0\377\n' "${splats[0]}" >"$dir/log"
 scan 1 "found in a console with bytes that are no text"
 : >"$dir/log"

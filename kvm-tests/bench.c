@@ -41,8 +41,7 @@
 #include <asm/vmx.h>
 #include <linux/kvm_para.h>
 
-#include "kvm_util.h"
-#include "processor.h"
+#include "compat.h"
 #include "apic.h"
 
 #include "exit_stats_abi.h"
@@ -165,8 +164,7 @@ static void guest_has_leaves(void)
 static void setup_interrupts(struct kvm_vcpu *vcpu)
 {
 	vcpu_set_cpuid_feature(vcpu, X86_FEATURE_TSC_DEADLINE_TIMER);
-	vm_init_descriptor_tables(vcpu->vm);
-	vcpu_init_descriptor_tables(vcpu);
+	compat_init_exceptions(vcpu);
 	vm_install_exception_handler(vcpu->vm, VECTOR, take_interrupt);
 }
 

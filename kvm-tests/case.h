@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "kvm_util.h"
+#include "compat.h"
 
 #include "kselftest.h"
 #include "oracle.h"

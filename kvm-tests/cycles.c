@@ -17,8 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "kvm_util.h"
-#include "processor.h"
+#include "compat.h"
 #include "apic.h"
 
 #include "case.h"
@@ -103,8 +102,7 @@ static struct run create(void *code)
 	struct run run = {};
 	struct kvm_vm *vm = vm_create_with_one_vcpu(&run.vcpu, code);
 
-	vm_init_descriptor_tables(vm);
-	vcpu_init_descriptor_tables(run.vcpu);
+	compat_init_exceptions(run.vcpu);
 	vcpu_set_cpuid_feature(run.vcpu, X86_FEATURE_TSC_DEADLINE_TIMER);
 	vm_install_exception_handler(vm, TIMER_VECTOR, end_of_interrupt);
 	return run;
@@ -240,7 +238,7 @@ static bool busy_neighbours_are_not_in(void)
 static void *move_about(void *arg)
 {
 	struct kvm_vcpu *vcpu = arg;
-	volatile bool *guest_stop = addr_gva2hva(vcpu->vm, (vm_vaddr_t)&stop);
+	volatile bool *guest_stop = addr_gva2hva(vcpu->vm, (uint64_t)&stop);
 	pid_t thread = getpid();
 
 	for (int i = 0; i < NR_MOVES; i++) {

@@ -10,8 +10,7 @@
 #ifndef LEAF_VM_H
 #define LEAF_VM_H
 
-#include "kvm_util.h"
-#include "processor.h"
+#include "compat.h"
 
 #include "case.h"
 #include "leaf_model.h"

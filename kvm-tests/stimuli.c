@@ -19,10 +19,8 @@
 
 #include <linux/membarrier.h>
 
-#include "kvm_util.h"
-#include "processor.h"
+#include "compat.h"
 #include "apic.h"
-#include "vmx.h"
 
 #include "exit_stats_abi.h"
 #include "case.h"
@@ -319,7 +317,7 @@ static void nested_guest(struct vmx_pages *vmx)
 
 	GUEST_ASSERT(prepare_for_vmx_operation(vmx));
 	GUEST_ASSERT(load_vmcs(vmx));
-	prepare_vmcs(vmx, nested.l2, &l2_stack[500]);
+	compat_prepare_vmcs(vmx, nested.l2, &l2_stack[500]);
 	GUEST_ASSERT(!vmwrite(CPU_BASED_VM_EXEC_CONTROL,
 			      vmreadz(CPU_BASED_VM_EXEC_CONTROL) | nested.primary));
 	GUEST_ASSERT(!vmwrite(SECONDARY_VM_EXEC_CONTROL, nested.secondary));
@@ -379,7 +377,7 @@ static void setup_no_rdrand(struct kvm_vcpu *vcpu)
 static void *send_interrupts(void *arg)
 {
 	struct kvm_vcpu *vcpu = arg;
-	volatile bool *guest_done = addr_gva2hva(vcpu->vm, (vm_vaddr_t)&done);
+	volatile bool *guest_done = addr_gva2hva(vcpu->vm, (uint64_t)&done);
 
 	pin(1);
 	for (int i = 0; i < N; i++) {
@@ -464,7 +462,7 @@ static void host_task_switch(struct kvm_vcpu *vcpu)
 		0xeb, 0xf7,			/* 19: jmp 12 */
 	};
 	struct kvm_vm *vm = vcpu->vm;
-	vm_paddr_t gpa = vm_phy_page_alloc(vm, 0x10000, 0);
+	uint64_t gpa = vm_phy_page_alloc(vm, 0x10000, 0);
 	struct task_memory *m = addr_gpa2hva(vm, gpa);
 	struct kvm_sregs sregs;
 	struct kvm_regs regs;
@@ -663,6 +661,14 @@ static const struct {
 	{ EXIT_REASON_TPAUSE, "the CPU has no TPAUSE" },
 	{ EXIT_REASON_BUS_LOCK, "the CPU has no bus-lock detection" },
 	{ EXIT_REASON_NOTIFY, "the CPU has no notify VM exits" },
+/* Known to newer kernels only */
+#ifdef EXIT_REASON_TDCALL
+	{ EXIT_REASON_TDCALL, "only a TDX guest exits for it, the CPU has no TDX" },
+#endif
+#ifdef EXIT_REASON_MSR_READ_IMM
+	{ EXIT_REASON_MSR_READ_IMM, "the CPU has no RDMSR with an immediate operand" },
+	{ EXIT_REASON_MSR_WRITE_IMM, "the CPU has no WRMSR with an immediate operand" },
+#endif
 };
 
 /* ---- running one ---- */
@@ -787,12 +793,11 @@ static void run(const struct stimulus *s)
 
 	vm = vm_create_with_one_vcpu(&vcpu, s->l2 ? (void *)nested_guest :
 					    s->host ? (void *)s->guest : (void *)guest_main);
-	vm_init_descriptor_tables(vm);
-	vcpu_init_descriptor_tables(vcpu);
+	compat_init_exceptions(vcpu);
 	if (s->setup)
 		s->setup(vcpu);
 	if (s->l2) {
-		vm_vaddr_t vmx_gva;
+		uint64_t vmx_gva;
 
 		vcpu_alloc_vmx(vm, &vmx_gva);
 		nested.l2 = s->l2;
@@ -907,7 +912,7 @@ int main(int argc, char **argv)
 		pid = fork();
 		if (!pid) {
 			/* A guest that never ends must not take the rest with it. */
-			alarm(1);
+			alarm(getenv("slower") ? atoi(getenv("slower")) : 1);
 			run(s);
 		}
 		if (pid < 0 || waitpid(pid, &status, 0) != pid)

@@ -39,6 +39,15 @@ selected_kernel() {
 	echo "$k"
 }
 
+# config_fragments X.Y: the kernel's configuration, one file a line, the last word
+# on a symbol counts.
+config_fragments() {
+	local fragment
+	for fragment in "$top/Kconfig.fragment" "$top/patches/$1/Kconfig.fragment"; do
+		[ ! -e "$fragment" ] || echo "$fragment"
+	done
+}
+
 # A long step: say what it is, show every half minute that it lives and at the end how
 # long it took, keep its output in a log, and on failure name the step, the cause and
 # the log.
