@@ -26,6 +26,14 @@ static inline void print_regs(const char *what, uint32_t leaf, uint32_t index,
 		       what, leaf, index, r.eax, r.ebx, r.ecx, r.edx);
 }
 
+/* How many times longer than usual an exit takes on this machine, as told by its job. */
+static inline unsigned int slower(void)
+{
+	const char *times = getenv("slower");
+
+	return times && atoi(times) > 0 ? atoi(times) : 1;
+}
+
 /* Runs a case: its failures print why themselves. */
 #define run_case(fn, ...) ksft_test_result(fn(__VA_ARGS__), "%s\n", #fn)
 

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The life of KVM as modules: loaded, used and unloaded time and again, with the
+ * parameter exit_stats given at load and changed at run time.
+ *
+ * usage: modules [CYCLES]
+ *
+ * Runs alone on a machine whose KVM is built as modules, none of which is loaded.
+ */
+#include <fcntl.h>
+#include <glob.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/membarrier.h>
+
+#include "kvm_util.h"
+#include "processor.h"
+
+#include "kselftest.h"
+#include "exit_stats_abi.h"
+#include "oracle.h"
+
+#define PARAMETER "/sys/module/kvm/parameters/exit_stats"
+#define CYCLES 50
+/* After so many, what is allocated once is allocated. */
+#define WARM_UP 10
+/*
+ * In bytes and kB, for all cycles after the warm-up.  Were the counters of one vCPU
+ * leaked in each, or a page, that would be more.
+ */
+#define SLACK_SLAB 32768
+#define SLACK_OTHER 64
+#define SLACK_FREE 128
+
+/* What a guest reads; scope 0 if the leaves are not there. */
+struct view {
+	uint32_t scope;
+	uint64_t exits;
+	uint64_t cycles;
+};
+
+static struct view guest_view;
+
+static void guest_code(void)
+{
+	uint32_t a, b, c, d;
+
+	__cpuid(KVM_EXIT_STATS_LEAF_SIGNATURE, 0, &a, &b, &c, &d);
+	if (b == KVM_EXIT_STATS_SIGNATURE_EBX && c == KVM_EXIT_STATS_SIGNATURE_ECX &&
+	    d == KVM_EXIT_STATS_SIGNATURE_EDX) {
+		guest_view.scope = (a & KVM_EXIT_STATS_SCOPE_MASK) >> KVM_EXIT_STATS_SCOPE_SHIFT;
+		__cpuid(KVM_EXIT_STATS_LEAF_CYCLES, 0, &a, &b, &c, &d);
+		guest_view.cycles = (uint64_t)b << 32 | c;
+		__cpuid(KVM_EXIT_STATS_LEAF_EXITS, 0, &a, &b, &c, &d);
+		guest_view.exits = (uint64_t)b << 32 | a;
+	}
+	GUEST_DONE();
+}
+
+/*
+ * In a process of its own, so that a failed assertion of the library is no more than a
+ * failed case, and that its VM is gone for good.
+ */
+static bool guest(struct view *view)
+{
+	int status;
+	pid_t pid;
+
+	memset(view, 0, sizeof(*view));
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		struct kvm_vcpu *vcpu;
+		struct kvm_vm *vm = vm_create_with_one_vcpu(&vcpu, guest_code);
+		struct ucall uc;
+
+		vcpu_run(vcpu);
+		TEST_ASSERT(get_ucall(vcpu, &uc) == UCALL_DONE, "guest: command %lu", uc.cmd);
+		sync_global_from_guest(vm, guest_view);
+		*view = guest_view;
+		kvm_vm_free(vm);
+		_exit(0);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
+}
+
+static struct view *shared;
+
+static bool guest_sees(uint32_t scope)
+{
+	if (!guest(shared))
+		return false;
+	if (shared->scope == scope && !scope == !shared->exits && !scope == !shared->cycles)
+		return true;
+	ksft_print_msg("the guest sees scope %u, not %u, %" PRIu64 " exits, %" PRIu64 " cycles\n",
+		       shared->scope, scope, shared->exits, shared->cycles);
+	return false;
+}
+
+/* Runs busybox's modprobe or rmmod; what it says when it fails is on the console. */
+static bool run(const char *command)
+{
+	fflush(stdout);
+	if (!system(command))
+		return true;
+	ksft_print_msg("failed: %s\n", command);
+	return false;
+}
+
+static bool unload(void)
+{
+	return run("rmmod kvm_intel && rmmod kvm") && access("/sys/module/kvm", F_OK);
+}
+
+static bool parameter_is(const char *want)
+{
+	char value[16] = "";
+	FILE *f = fopen(PARAMETER, "r");
+
+	if (f) {
+		if (!fgets(value, sizeof(value), f))
+			value[0] = 0;
+		fclose(f);
+	}
+	value[strcspn(value, "\n")] = 0;
+	if (!strcmp(value, want))
+		return true;
+	ksft_print_msg("the parameter is '%s', not '%s'\n", value, want);
+	return false;
+}
+
+static bool set_parameter(const char *value)
+{
+	int fd = open(PARAMETER, O_WRONLY);
+	bool ok = fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
+
+	if (fd >= 0)
+		close(fd);
+	return ok && parameter_is(value);
+}
+
+/* ---- the cases, each from nothing loaded to nothing loaded ---- */
+
+static bool default_is_vm(void)
+{
+	return run("modprobe kvm_intel") && parameter_is("vm") &&
+	       guest_sees(KVM_EXIT_STATS_SCOPE_VM) && unload();
+}
+
+static bool loads_with(const char *value, uint32_t scope)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "modprobe kvm exit_stats=%s", value);
+	return run(command) && parameter_is(value) && run("modprobe kvm_intel") &&
+	       guest_sees(scope) && unload();
+}
+
+static bool loads_with_host(void) { return loads_with("host", KVM_EXIT_STATS_SCOPE_HOST); }
+static bool loads_with_vm(void) { return loads_with("vm", KVM_EXIT_STATS_SCOPE_VM); }
+static bool loads_with_off(void) { return loads_with("off", 0); }
+
+/* modprobe loads what kvm.ko needs, and the kernel says what it thinks of the value. */
+static bool refuses_to_load_with(const char *parameters)
+{
+	char path[128];
+	struct utsname name;
+	bool ok = false;
+	int fd;
+
+	uname(&name);
+	snprintf(path, sizeof(path), "/lib/modules/%s/kernel/arch/x86/kvm/kvm.ko", name.release);
+	fd = open(path, O_RDONLY);
+	if (fd >= 0 && run("modprobe kvm && rmmod kvm")) {
+		ok = syscall(SYS_finit_module, fd, parameters, 0) == -1 && errno == EINVAL;
+		if (!ok)
+			ksft_print_msg("'%s': %s\n", parameters, strerror(errno));
+	}
+	if (fd >= 0)
+		close(fd);
+	return ok && access("/sys/module/kvm", F_OK);
+}
+
+static bool refuses_to_load_with_a_bad_value(void)
+{
+	return refuses_to_load_with("exit_stats=nonsense") && refuses_to_load_with("exit_stats=") &&
+	       refuses_to_load_with("exit_stats") && refuses_to_load_with("exit_stats=VM");
+}
+
+static bool changes_at_run_time(void)
+{
+	return run("modprobe kvm_intel") &&
+	       set_parameter("host") && guest_sees(KVM_EXIT_STATS_SCOPE_HOST) &&
+	       set_parameter("off") && guest_sees(0) &&
+	       set_parameter("vm") && guest_sees(KVM_EXIT_STATS_SCOPE_VM) &&
+	       set_parameter("off") && guest_sees(0) &&
+	       set_parameter("host") && guest_sees(KVM_EXIT_STATS_SCOPE_HOST) && unload();
+}
+
+static bool changes_without_vendor_module(void)
+{
+	return run("modprobe kvm") && parameter_is("vm") && set_parameter("off") &&
+	       set_parameter("host") && run("modprobe kvm_intel") &&
+	       guest_sees(KVM_EXIT_STATS_SCOPE_HOST) && run("rmmod kvm_intel") &&
+	       set_parameter("off") && run("modprobe kvm_intel") && guest_sees(0) &&
+	       run("rmmod kvm_intel") && set_parameter("vm") && run("modprobe kvm_intel") &&
+	       guest_sees(KVM_EXIT_STATS_SCOPE_VM) && unload();
+}
+
+/* The host's counters are kvm.ko's. */
+static bool host_counters_survive_the_vendor_module(void)
+{
+	struct figures before, after;
+	uint64_t seen;
+
+	if (!run("modprobe kvm_intel") || !set_parameter("host") ||
+	    !guest_sees(KVM_EXIT_STATS_SCOPE_HOST) || !figures_read(HOST_STATS, &before, NULL))
+		return false;
+	if (!run("rmmod kvm_intel") || !access(HOST_STATS, F_OK) ||
+	    !run("modprobe kvm_intel") || !figures_read(HOST_STATS, &after, NULL))
+		return false;
+	ksft_print_msg("%" PRIu64 " exits before, %" PRIu64 " after\n", before.total_exits, after.total_exits);
+	if (!before.total_exits || !figures_equal(&before, &after) ||
+	    !guest_sees(KVM_EXIT_STATS_SCOPE_HOST))
+		return false;
+	seen = shared->exits;
+	return seen > before.total_exits && unload();
+}
+
+static bool host_counters_start_over_with_kvm(void)
+{
+	struct figures f;
+
+	return run("modprobe kvm_intel") && guest_sees(KVM_EXIT_STATS_SCOPE_VM) && unload() &&
+	       run("modprobe kvm_intel") && figures_read(HOST_STATS, &f, NULL) &&
+	       !f.total_exits && !f.total_cycles && unload();
+}
+
+static bool nothing_is_left_in_debugfs(void)
+{
+	return run("modprobe kvm_intel") && !access(HOST_STATS, F_OK) && unload() &&
+	       access(KVM_DEBUGFS, F_OK);
+}
+
+/* ---- memory ---- */
+
+struct memory {
+	/* bytes in objects of slab caches; kB that have an account of their own; kB free */
+	long slab, other, available;
+};
+
+static long read_number(const char *directory, const char *name)
+{
+	char path[256];
+	long number = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	f = fopen(path, "r");
+	if (f) {
+		if (fscanf(f, "%ld", &number) != 1)
+			number = 0;
+		fclose(f);
+	}
+	return number;
+}
+
+/* Each cache once: the links are other names of the same.  Caches keep no objects back. */
+static long slab_bytes(void)
+{
+	long bytes = 0;
+	glob_t caches;
+
+	if (glob("/sys/kernel/slab/*", 0, NULL, &caches))
+		ksft_exit_fail_msg("there is no /sys/kernel/slab\n");
+	for (size_t i = 0; i < caches.gl_pathc; i++) {
+		const char *cache = caches.gl_pathv[i];
+		struct stat st;
+		char path[256];
+
+		if (lstat(cache, &st) || S_ISLNK(st.st_mode))
+			continue;
+		snprintf(path, sizeof(path), "%s/shrink", cache);
+		oracle_write(path, "1");
+		bytes += read_number(cache, "objects") * read_number(cache, "object_size");
+	}
+	globfree(&caches);
+	return bytes;
+}
+
+/* kB: what is free, also what CPUs keep at hand. */
+static long free_pages(void)
+{
+	FILE *f = oracle_open("/proc/zoneinfo", "r");
+	long pages = 0, n;
+	char line[128];
+
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, " pages free %ld", &n) == 1 || sscanf(line, " count: %ld", &n) == 1)
+			pages += n;
+	}
+	fclose(f);
+	return pages * getpagesize() / 1024;
+}
+
+static struct memory memory(void)
+{
+	static const char * const kinds[] = { "KernelStack:", "PageTables:", "VmallocUsed:", "Percpu:" };
+	struct memory memory = {};
+	char line[128], name[64];
+	FILE *f;
+	long kb;
+
+	/* Page cache is no leak, nor is what RCU has yet to free. */
+	oracle_write("/proc/sys/vm/drop_caches", "3");
+	for (int i = 0; i < 3; i++)
+		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+
+	memory.slab = slab_bytes();
+	memory.available = free_pages();
+	f = oracle_open("/proc/meminfo", "r");
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%63s %ld", name, &kb) != 2)
+			continue;
+		for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+			if (!strcmp(name, kinds[i]))
+				memory.other += kb;
+		}
+	}
+	fclose(f);
+	return memory;
+}
+
+static bool memory_is_back_after(int cycles)
+{
+	struct memory before = {}, after = {};
+
+	for (int i = 1; i <= cycles; i++) {
+		if (!run("modprobe kvm_intel") || !guest_sees(KVM_EXIT_STATS_SCOPE_VM) || !unload()) {
+			ksft_print_msg("in cycle %d\n", i);
+			return false;
+		}
+		if (i % WARM_UP && i != cycles)
+			continue;
+		after = memory();
+		ksft_print_msg("after %2d cycles: %ld bytes in slab caches, %ld kB in stacks, page tables, vmalloc and per CPU, %ld kB free\n",
+			       i, after.slab, after.other, after.available);
+		if (i == WARM_UP)
+			before = after;
+	}
+	return before.slab && before.other && before.available &&
+	       after.slab - before.slab <= SLACK_SLAB && after.other - before.other <= SLACK_OTHER &&
+	       before.available - after.available <= SLACK_FREE;
+}
+
+int main(int argc, char **argv)
+{
+	int cycles = argc > 1 ? atoi(argv[1]) : CYCLES;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	ksft_print_header();
+	ksft_set_plan(11);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		ksft_exit_fail_msg("no shared memory: %s\n", strerror(errno));
+	if (!access("/sys/module/kvm/initstate", F_OK))
+		ksft_exit_fail_msg("kvm is loaded\n");
+
+#define RUN(fn) ksft_test_result(fn(), "%s\n", #fn)
+	RUN(default_is_vm);
+	RUN(loads_with_host);
+	RUN(loads_with_vm);
+	RUN(loads_with_off);
+	RUN(refuses_to_load_with_a_bad_value);
+	RUN(changes_at_run_time);
+	RUN(changes_without_vendor_module);
+	RUN(host_counters_survive_the_vendor_module);
+	RUN(host_counters_start_over_with_kvm);
+	RUN(nothing_is_left_in_debugfs);
+	ksft_test_result(memory_is_back_after(cycles), "memory is back after %d cycles\n", cycles);
+	ksft_finished();
+}

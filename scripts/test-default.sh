@@ -1,0 +1,70 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154,SC2034 # all but what is local here is scripts/test's
+# Sourced by scripts/test: what one kernel is enough for.
+
+# The debug kernel, on which all takes some ten times as long.
+"$top/scripts/kernel" debug
+MACHINE_TIMEOUT=2400 L1_CMDLINE=slower=20 boot debug "$out/debug/arch/x86/boot/bzImage" "parameter debug stimuli leaks" \
+	parameter cpuid-tool contract-vm smp exitstat contract-host absent stimuli leaks
+
+# KVM as modules
+"$top/scripts/kernel" modules
+"$top/scripts/image" tree "$out/modules.cpio" "$out/modules/root"
+FILES=$out/modules.cpio boot modules "$out/modules/arch/x86/boot/bzImage" modules cpuid-tool modules
+start module-exports "$top/scripts/module-exports" "$out/modules"
+
+# The kernel's own tests of KVM say the same as without the series.
+selftests=$(dirname "$("$top/scripts/kvm-tests" selftests)")
+"$top/scripts/image" tree "$out/selftests.cpio" "$selftests"
+settings=(unpatched off vm host)
+for setting in "${settings[@]}"; do
+	image=$patched cmdline=kvm.exit_stats=$setting
+	[ "$setting" != unpatched ] || image=$unpatched cmdline=
+	FILES=$out/selftests.cpio L1_CMDLINE="kvm.force_emulation_prefix=1 $cmdline" MACHINE_TIMEOUT=1200 \
+		boot "selftests-$setting" "$image" selftests
+done
+# shellcheck disable=SC2317 # scripts/test calls it
+compare_selftests() {
+	local same=()
+	for setting in "${settings[@]}"; do
+		cut_out "selftests-$setting" selftests
+		same+=("$setting=$results/selftests-$setting/selftests.ktap")
+	done
+	"$top/scripts/same-results" 30 "${same[@]}" >"$results/selftests.ktap"
+}
+
+# Errors that the tests have to find, else they would prove nothing.
+# shellcheck disable=SC2317 # start calls it
+header() { sed -n "s/^$2: //p" "$top/kvm-tests/mutations/$1.patch"; }
+# Job: the job that finds it and, if that is enough, the one test of it to run; or
+# exit-path, which needs no machine.
+# shellcheck disable=SC2317 # start calls it
+found() {
+	local mutation=$1 dir=$results/mutation-$1 job=cycles only=
+	[ -z "$(header "$1" Job)" ] || read -r job only <<<"$(header "$1" Job)"
+	mkdir -p "$dir"
+	if [ "$job" = exit-path ]; then
+		"$top/scripts/exit-path" "mutation-$mutation" >"$dir/console.log"
+	else
+		"$top/scripts/kernel" "mutation-$mutation" &&
+			pack_job "$dir" "$job" &&
+			CPUS=${cpus_for[$job]:-1} L1_CMDLINE="${cmdline_for[$job]:-}${only:+ only=$only}" "$top/scripts/machine" "$dir" "$out/mutation-$mutation/arch/x86/boot/bzImage" "$dir/job.cpio" "$system"
+	fi && tr -d '\r' <"$dir/console.log" | grep "^not ok [0-9]* $(header "$mutation" Found-by)"
+}
+for mutation in "$top"/kvm-tests/mutations/*.patch; do
+	start "finds-$(basename "$mutation" .patch)" found "$(basename "$mutation" .patch)"
+done
+
+# And those that only the debug kernel can find: each of these splats.
+# shellcheck disable=SC2317 # start calls it
+found_by_splat() {
+	local mutation=$1 dir=$results/mutation-$1 splat splats
+	mkdir -p "$dir"
+	"$top/scripts/kernel" "debug-mutation-$mutation" && pack_job "$dir" "cpuid leaks" || return
+	! "$top/scripts/machine" "$dir" "$out/debug-mutation-$mutation/arch/x86/boot/bzImage" "$dir/job.cpio" "$system" || return
+	mapfile -t splats < <(sed -n 's/^Splat: //p' "$top/kvm-tests/mutations/debug/$mutation.patch")
+	[ ${#splats[@]} -gt 0 ] && for splat in "${splats[@]}"; do grep "$splat" "$dir/splats.log" || return; done
+}
+for mutation in "$top"/kvm-tests/mutations/debug/*.patch; do
+	start "finds-$(basename "$mutation" .patch)" found_by_splat "$(basename "$mutation" .patch)"
+done
