@@ -236,26 +236,34 @@ static bool counters_never_decrease(void)
 }
 
 /*
- * Every read is a CPUID exit, so read CPUID's own figure last, and the total right
- * behind it.  Only a pass without any other exit can be held to equality.
+ * Every read is a CPUID exit, so CPUID's own figure is read last, and the total right
+ * behind it.  Only a pass without any other exit can be held to equality, and it is
+ * the shorter for reading only the reasons that happened: any other would be such an exit.
  */
+static size_t reasons_that_happened(uint32_t *reasons)
+{
+	size_t n = 0;
+
+	for (uint32_t reason = 0; reason <= KVM_EXIT_STATS_REASON_MAX; reason++) {
+		if (sdm_defines(reason) && reason != EXIT_REASON_CPUID && exits_of(reason))
+			reasons[n++] = reason;
+	}
+	reasons[n++] = EXIT_REASON_CPUID;
+	return n;
+}
+
 static bool sum_of_exits_is_total(void)
 {
 	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-		uint64_t first, sum = 0, total, reads = 0;
+		uint32_t reasons[KVM_EXIT_STATS_REASON_MAX + 1];
+		size_t n = reasons_that_happened(reasons);
+		uint64_t first = total_exits(), sum = 0, total;
 
-		first = total_exits();
-		for (uint32_t reason = 0; reason <= KVM_EXIT_STATS_REASON_MAX; reason++) {
-			if (!sdm_defines(reason) || reason == EXIT_REASON_CPUID)
-				continue;
-			sum += exits_of(reason);
-			reads++;
-		}
-		sum += exits_of(EXIT_REASON_CPUID);
-		reads++;
+		for (size_t i = 0; i < n; i++)
+			sum += exits_of(reasons[i]);
 		total = total_exits();
 
-		if (total - first != reads + 1)
+		if (total - first != n + 1)
 			continue;
 		if (sum + 1 == total)
 			return true;
@@ -275,20 +283,15 @@ static bool sum_of_cycles_is_total(void)
 	uint64_t mean = cycles_of(EXIT_REASON_CPUID) / exits_of(EXIT_REASON_CPUID);
 
 	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-		uint64_t first, sum = 0, total, reads = 0;
+		uint32_t reasons[KVM_EXIT_STATS_REASON_MAX + 1];
+		size_t n = reasons_that_happened(reasons);
+		uint64_t first = total_exits(), sum = 0, total;
 
-		first = total_exits();
-		for (uint32_t reason = 0; reason <= KVM_EXIT_STATS_REASON_MAX; reason++) {
-			if (!sdm_defines(reason) || reason == EXIT_REASON_CPUID)
-				continue;
-			sum += cycles_of(reason);
-			reads++;
-		}
-		sum += cycles_of(EXIT_REASON_CPUID);
+		for (size_t i = 0; i < n; i++)
+			sum += cycles_of(reasons[i]);
 		total = total_cycles();
-		reads += 2;
 
-		if (total_exits() - first != reads + 1)
+		if (total_exits() - first != n + 2)
 			continue;
 		if (total > sum && total - sum < 3 * mean)
 			return true;
