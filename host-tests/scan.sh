@@ -31,9 +31,9 @@ splats=(
 )
 # As machine/splats-allowed has it.
 allowed=(
-	'[    1.0] UBSAN: shift-out-of-bounds in arch/x86/kernel/apic/apic_flat_64.c:27:38'
-	'[    1.0] shift exponent 64 is too large for 64-bit type'
-	'[    1.0] CPU: 0 PID: 1 Comm: swapper/0'
+	'[    1.0] UBSAN: shift-out-of-bounds in ../../tree/6.1/arch/x86/kernel/apic/apic_flat_64.c:101:25'
+	'[    1.0] shift exponent -1 is negative'
+	'[    1.0] CPU: 0 PID: 0 Comm: swapper/0 Not tainted'
 	'[    1.0] Call Trace:'
 	'[    1.0]  <TASK>'
 )
