@@ -45,7 +45,9 @@ typedef uint8_t u8;
 #define min_t(type, a, b) ((type)(a) < (type)(b) ? (type)(a) : (type)(b))
 #define lower_32_bits(n) ((u32)(n))
 #define upper_32_bits(n) ((u32)((u64)(n) >> 32))
-#define array_index_nospec(index, size) ((index) < (size) ? (index) : 0)
+/* How often an index was masked */
+extern int shim_masked;
+#define array_index_nospec(index, size) (shim_masked++, (index) < (size) ? (index) : 0)
 
 /* CPUs */
 #define SHIM_CPUS 2

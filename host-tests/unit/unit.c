@@ -14,6 +14,7 @@
 int shim_cpu;
 u64 shim_tsc[SHIM_CPUS];
 int shim_preempt_count;
+int shim_masked;
 char shim_trace[200];
 struct mutex kvm_lock;
 struct kvm *vm_list;
@@ -189,6 +190,16 @@ static void undefined_reasons_say_so(void **state)
 
 		assert_regs(read_leaf(&vm[0].vcpu[0], 0x4ffffffe, reason), 0, 0, 0, edx);
 		assert_regs(read_leaf(&vm[0].vcpu[0], 0x4fffffff, reason), 0, 0, 0, edx);
+	}
+}
+
+/* Or a guest could have the CPU speculate beyond the counters. */
+static void an_index_of_the_guests_is_masked(void **state)
+{
+	for (u32 leaf = 0x4ffffffe; leaf <= 0x4fffffff; leaf++) {
+		shim_masked = 0;
+		read_leaf(&vm[0].vcpu[0], leaf, 85);
+		assert_int_equal(shim_masked, 1);
 	}
 }
 
@@ -605,6 +616,7 @@ int main(void)
 		test(signature_names_version_isa_and_scope),
 		test(other_leaves_are_not_served),
 		test(undefined_reasons_say_so),
+		test(an_index_of_the_guests_is_masked),
 		test(every_reason_has_its_own_counter),
 		test(unknown_reasons_are_in_the_total),
 		test(scope_selects_what_is_summed),
