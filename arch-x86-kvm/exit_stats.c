@@ -88,7 +88,8 @@ static void kvm_exit_stats_update(void)
 	 * Intervals begin with interrupts off.  Hence none begins any more when
 	 * the open ones are dropped.  Drop them twice: a vCPU that is put just
 	 * then turns open into resumed, but only once.  What slips through all
-	 * the same is dropped before it could be ended.
+	 * the same is ended while that still works, or dropped when accounting
+	 * is switched on again.
 	 */
 	if (enable) {
 		kvm_exit_stats_drop_intervals();
