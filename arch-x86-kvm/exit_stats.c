@@ -184,11 +184,22 @@ static u32 kvm_exit_stats_slot(struct kvm_vcpu *vcpu)
 		     KVM_EXIT_STATS_OTHER);
 }
 
+/*
+ * Zero if the TSC was set back, or if @start is zero: stop() found that not one
+ * tick had passed, or the vCPU was loaded without noting the TSC.
+ */
+static u64 kvm_exit_stats_neg_cycles_since(u64 start)
+{
+	u64 now = rdtsc();
+
+	return start && start < now ? start - now : 0;
+}
+
 /* More cycles of an exit that has been counted. */
 static void kvm_exit_stats_add_resumed(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
-	u64 neg_cycles = es->loaded - rdtsc();
+	u64 neg_cycles = kvm_exit_stats_neg_cycles_since(es->loaded);
 	u32 slot = kvm_exit_stats_slot(vcpu);
 
 	es->total.neg_cycles += neg_cycles;
@@ -207,9 +218,8 @@ void __kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu)
 	u64 start = READ_ONCE(es->start);
 
 	if (kvm_exit_stats_is_open(start)) {
-		/* It is zero if stop() found that not one tick had passed. */
 		kvm_exit_stats_account(vcpu, kvm_exit_stats_slot(vcpu),
-				       start ? start - rdtsc() : 0);
+				       kvm_exit_stats_neg_cycles_since(start));
 		WRITE_ONCE(es->start, KVM_EXIT_STATS_RESUMED);
 	} else if (kvm_exit_stats_is_resumed(start)) {
 		kvm_exit_stats_add_resumed(vcpu);
@@ -275,11 +285,11 @@ static u64 kvm_exit_stats_cpu_total(const struct kvm_exit_stats *stats,
 {
 	const u64 *c = cycles ? &stats->reasons->neg_cycles :
 				&stats->reasons->exits;
-	const u64 *end = c + 2 * KVM_EXIT_STATS_NR_SLOTS;
 	u64 sum = 0;
+	int i;
 
 	BUILD_BUG_ON(KVM_EXIT_STATS_NR_SLOTS % 11);
-	for (; c < end; c += 22) {
+	for (i = 0; i < KVM_EXIT_STATS_NR_SLOTS; i += 11, c += 22) {
 		/* The CPU goes on counting, the sum is no snapshot. */
 		sum = data_race(sum + c[0] + c[2] + c[4] + c[6] + c[8] + c[10] +
 				c[12] + c[14] + c[16] + c[18] + c[20]);
@@ -339,9 +349,12 @@ static u64 kvm_exit_stats_sum_exits(struct kvm_vcpu *vcpu, int scope, u32 slot)
 {
 	u64 start, sum;
 
+	/* The sum is made of plain loads, too, hence barrier(). */
 	do {
 		start = READ_ONCE(vcpu->arch.exit_stats.start);
+		barrier();
 		sum = kvm_exit_stats_sum(vcpu, scope, slot, false);
+		barrier();
 		/* Or has the vCPU been put meanwhile? */
 	} while (unlikely(READ_ONCE(vcpu->arch.exit_stats.start) != start));
 

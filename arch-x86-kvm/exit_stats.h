@@ -4,7 +4,7 @@
 
 #include <linux/kvm_host.h>
 
-#include "exit_stats_abi.h"
+#include <asm/kvm_exit_stats.h>
 
 #ifdef CONFIG_KVM_EXIT_STATS
 
@@ -14,6 +14,9 @@
 
 #include <asm/rmwcc.h>
 #include <asm/tsc.h>
+
+#define KVM_EXIT_STATS_LEAF_FIRST	KVM_EXIT_STATS_LEAF_SIGNATURE
+#define KVM_EXIT_STATS_LEAF_LAST	KVM_EXIT_STATS_LEAF_REASON_CYCLES
 
 /* Reasons that are beyond those known share one slot. */
 #define KVM_EXIT_STATS_OTHER		(KVM_EXIT_STATS_REASON_MAX + 1)

@@ -15,11 +15,11 @@
 #include <string.h>
 
 #include "kselftest.h"
-#include "exit_stats_abi.h"
+#include "kvm_exit_stats.h"
 
 #define LEAF_LOWEST 0x4ffffff0
 #define LEAF_HIGHEST 0x4fffffff
-#define NR_OUT_OF_RANGE (KVM_EXIT_STATS_LEAF_FIRST - LEAF_LOWEST)
+#define NR_OUT_OF_RANGE (KVM_EXIT_STATS_LEAF_SIGNATURE - LEAF_LOWEST)
 /* How many of them an index is asked for at */
 #define NR_LEAVES_ASKED 7
 
@@ -133,7 +133,7 @@ static inline uint32_t hostile_index(uint32_t n)
 /* The K-th of NR_LEAVES_ASKED: two in turn that are out of range, then the five. */
 static inline uint32_t hostile_leaf(uint32_t n, unsigned int k)
 {
-	return k < 2 ? LEAF_LOWEST + (n + 5 * k) % NR_OUT_OF_RANGE : KVM_EXIT_STATS_LEAF_FIRST + k - 2;
+	return k < 2 ? LEAF_LOWEST + (n + 5 * k) % NR_OUT_OF_RANGE : KVM_EXIT_STATS_LEAF_SIGNATURE + k - 2;
 }
 
 static inline bool leaf_is_growing(uint64_t value, uint64_t least, uint64_t limit, uint64_t *last)

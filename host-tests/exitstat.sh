@@ -116,7 +116,7 @@ files() { (cd "$dir" && find . -name 'f*' -type f | sort | xargs); }
 installed() {
 	diff -u - <(cd "$dir/root" && find . -type f | sort) <<-END
 		./usr/local/bin/exitstat
-		./usr/local/include/exitstat/exit_stats_abi.h
+		./usr/local/include/exitstat/kvm_exit_stats.h
 		./usr/local/include/exitstat/libexitstat.h
 		./usr/local/share/bash-completion/completions/exitstat
 		./usr/local/share/man/man1/exitstat.1

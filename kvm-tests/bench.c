@@ -44,7 +44,7 @@
 #include "compat.h"
 #include "apic.h"
 
-#include "exit_stats_abi.h"
+#include "kvm_exit_stats.h"
 
 #define TRIPS 100
 #define BATCHES 100

@@ -188,6 +188,12 @@ static inline struct leaf_regs leaf_vm_cpuid(struct leaf_vm *v, uint32_t leaf, u
 	return v->requests[0][0].r;
 }
 
+/* Whose data are those of a leaf that is out of range. */
+static inline uint32_t max_basic_leaf(void)
+{
+	return get_cpuid_entry(kvm_get_supported_cpuid(), 0, 0)->eax;
+}
+
 /* For each index, the highest basic leaf is asked first. */
 #define NR_SWEEP_REQUESTS (1 + NR_LEAVES_ASKED)
 #define NR_SWEEP_INDICES (NR_REQUESTS / NR_SWEEP_REQUESTS)
@@ -196,7 +202,7 @@ static inline struct leaf_regs leaf_vm_cpuid(struct leaf_vm *v, uint32_t leaf, u
 static inline void leaf_vm_sweep(struct leaf_vm *v, int i, struct leaf_model *m, const uint32_t *n,
 				 uint32_t nr)
 {
-	uint32_t max_basic = kvm_get_supported_cpuid_entry(0)->eax;
+	uint32_t max_basic = max_basic_leaf();
 	struct request *r = v->requests[i];
 
 	for (uint32_t k = 0; k < nr; k++) {

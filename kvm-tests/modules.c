@@ -20,7 +20,7 @@
 #include "processor.h"
 
 #include "kselftest.h"
-#include "exit_stats_abi.h"
+#include "kvm_exit_stats.h"
 #include "oracle.h"
 
 #define PARAMETER "/sys/module/kvm/parameters/exit_stats"

@@ -38,7 +38,7 @@ static bool entry_wins(uint32_t set, bool significant, uint32_t scope, bool emul
 	bool ok = true;
 
 	for (size_t i = 0; i < ARRAY_SIZE(indices); i++) {
-		struct leaf_regs out_of_range = leaf_vm_cpuid(&v, kvm_get_supported_cpuid_entry(0)->eax, indices[i]);
+		struct leaf_regs out_of_range = leaf_vm_cpuid(&v, max_basic_leaf(), indices[i]);
 
 		m.executed++;
 		for (uint32_t leaf = LEAF_LOWEST; leaf <= LEAF_HIGHEST + 1; leaf++) {

@@ -348,7 +348,7 @@ static bool scope_flips_while_guests_read(void)
 	f.host_wbinvd[1] = before.sum.cycles[EXIT_REASON_WBINVD] + host.cycles[EXIT_REASON_WBINVD];
 	ok &= f.wbinvd[0] == NR_WBINVD && f.host_wbinvd[0] > 100 * NR_WBINVD;
 	for (int what = 0; what < NR_ASKED; what++)
-		f.off[what] = leaf_vm_cpuid(&reader, kvm_get_supported_cpuid_entry(0)->eax, asked[what].index);
+		f.off[what] = leaf_vm_cpuid(&reader, max_basic_leaf(), asked[what].index);
 
 	TEST_ASSERT(!pthread_create(&f.r.thread, NULL, read_rounds, &f), "no thread");
 	flip(&f);

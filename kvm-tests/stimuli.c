@@ -22,7 +22,7 @@
 #include "compat.h"
 #include "apic.h"
 
-#include "exit_stats_abi.h"
+#include "kvm_exit_stats.h"
 #include "case.h"
 
 /* How often a guest causes its exit. */

@@ -39,6 +39,18 @@ selected_kernel() {
 	echo "$k"
 }
 
+# kept_in FILE: where this repository keeps a file that the series adds to the kernel,
+# once for all kernels: in a directory named like the kernel's.
+kept_in() {
+	local dir
+	dir=$(dirname "$1")
+	dir=${dir/x86_64/x86} # the selftests', on older kernels
+	echo "$top/${dir//\//-}/$(basename "$1")"
+}
+
+# adds PATCH: the files that its commit adds
+adds() { sed -n '/^diff /q; s/^Adds: //p' "$1"; }
+
 # config_fragments X.Y: the kernel's configuration, one file a line, the last word
 # on a symbol counts.
 config_fragments() {

@@ -36,6 +36,7 @@ typedef uint8_t u8;
 #define BUILD_BUG_ON(x) static_assert(!(x), #x)
 #define round_up(n, to) (((n) + (to) - 1) / (to) * (to))
 #define data_race(x) (x)
+#define barrier() __asm__ volatile("" ::: "memory")
 /* Only what is used: a subtraction, and whether it borrows. */
 #define GEN_BINARY_RMWcc(op, var, cc, constraint, value) \
 	(assert(!strcmp(op, "subq") && !strcmp(#cc, "c")), \

@@ -439,6 +439,29 @@ static void an_exit_without_duration_is_counted(void **state)
 	assert_int_equal(cycles(vcpu, 1), 0);
 }
 
+/* In an interval that is ended, put, and continued. */
+static void a_tsc_that_is_set_back_bills_nothing(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	begin(vcpu, 1);
+	shim_tsc[shim_cpu] -= 100;
+	kvm_exit_stats_stop(vcpu);
+
+	begin(vcpu, 1);
+	shim_tsc[shim_cpu] -= 100;
+	kvm_exit_stats_vcpu_put(vcpu);
+	kvm_exit_stats_vcpu_load(vcpu);
+	shim_tsc[shim_cpu] -= 100;
+	kvm_exit_stats_vcpu_put(vcpu);
+	kvm_exit_stats_vcpu_load(vcpu);
+	shim_tsc[shim_cpu] -= 100;
+	kvm_exit_stats_stop(vcpu);
+
+	assert_int_equal(exits(vcpu, 1), 2);
+	assert_int_equal(cycles(vcpu, 1), 0);
+}
+
 static void a_cancelled_exit_is_none(void **state)
 {
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
@@ -631,6 +654,7 @@ int main(void)
 		test(without_a_vendor_nothing_is_counted),
 		test(being_put_while_closing_loses_nothing),
 		test(an_exit_without_duration_is_counted),
+		test(a_tsc_that_is_set_back_bills_nothing),
 		test(a_cancelled_exit_is_none),
 		test(an_entry_of_user_space_wins),
 		test(debugfs_shows_host_vm_and_vcpu),

@@ -11,7 +11,7 @@
  *
  * Units: counts are in exits, times in cycles of the host's TSC.  Each figure is
  * the sum over the vCPUs of the VM (scope VM) or over all CPUs of the host (scope
- * HOST).  The leaves are those of exit_stats_abi.h.
+ * HOST).  The leaves are those of kvm_exit_stats.h.
  *
  * Errors: the one thing that can go wrong is that there are no statistics.
  * exitstat_detect() says so, and must be asked first: a host that doesn't serve
@@ -32,7 +32,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "exit_stats_abi.h"
+#include "kvm_exit_stats.h"
 
 struct exitstat_regs {
 	uint32_t eax, ebx, ecx, edx;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "exit_stats_abi.h"
+#include "kvm_exit_stats.h"
 #include "reasons.h"
 
 /* Below this, reading would be much of what is measured; above, it is a mistake. */

@@ -13,7 +13,7 @@
 #include <asm/svm.h>
 #include <asm/vmx.h>
 
-#include "exit_stats_abi.h"
+#include "kvm_exit_stats.h"
 
 struct name {
 	uint32_t reason;

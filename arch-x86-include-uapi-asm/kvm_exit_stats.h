@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * CPUID leaves through which a guest reads what its VM exits cost.  Constants
- * only, this header is shared with the guest's user space.
+ * CPUID leaves through which a guest reads what its VM exits cost.  Check the
+ * signature before using the others.
  *
  * Leaf		ECX in	EAX		EBX		ECX		EDX
  * SIGNATURE	-	version, ISA,	"KVME"		"xitS"		"tats"
@@ -13,20 +13,17 @@
  *			zeros elsewhere.
  *
  * Cycles are TSC ticks of the host.  Counters are 64 bits wide.  They start
- * over when the VM does or when it moves to another host, and change their
- * meaning when the host changes the scope: treat a decrease as a restart.
+ * over with the VM (scope VM) or with the host's kvm module (scope HOST), and
+ * differ on another host and in another scope: treat a decrease as a restart.
  */
-#ifndef ARCH_X86_KVM_EXIT_STATS_ABI_H
-#define ARCH_X86_KVM_EXIT_STATS_ABI_H
+#ifndef _UAPI_ASM_X86_KVM_EXIT_STATS_H
+#define _UAPI_ASM_X86_KVM_EXIT_STATS_H
 
 #define KVM_EXIT_STATS_LEAF_SIGNATURE		0x4ffffffb
 #define KVM_EXIT_STATS_LEAF_EXITS		0x4ffffffc
 #define KVM_EXIT_STATS_LEAF_CYCLES		0x4ffffffd
 #define KVM_EXIT_STATS_LEAF_REASON_EXITS	0x4ffffffe
 #define KVM_EXIT_STATS_LEAF_REASON_CYCLES	0x4fffffff
-
-#define KVM_EXIT_STATS_LEAF_FIRST	KVM_EXIT_STATS_LEAF_SIGNATURE
-#define KVM_EXIT_STATS_LEAF_LAST	KVM_EXIT_STATS_LEAF_REASON_CYCLES
 
 /* SIGNATURE, EAX */
 #define KVM_EXIT_STATS_VERSION			1
@@ -49,7 +46,10 @@
 /* REASON_*, EDX: the SDM does not define the reason in ECX. */
 #define KVM_EXIT_STATS_UNDEFINED		0xffffffff
 
-/* The highest basic exit reason that the SDM defines. */
+/*
+ * The highest basic exit reason that is defined so far.  Hosts may know higher
+ * ones without a change of the version: ask until UNDEFINED, don't rely on it.
+ */
 #define KVM_EXIT_STATS_REASON_MAX		85
 
-#endif /* ARCH_X86_KVM_EXIT_STATS_ABI_H */
+#endif /* _UAPI_ASM_X86_KVM_EXIT_STATS_H */

@@ -1,0 +1,498 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Test that a guest can read the statistics of its VM exits through CPUID, that
+ * they are its own, and that nobody sees them who isn't supposed to.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <asm/kvm_exit_stats.h>
+#include <asm/vmx.h>
+
+#include "kselftest.h"
+#include "kvm_util.h"
+#include "processor.h"
+#include "test_util.h"
+
+#define PARAM "/sys/module/kvm/parameters/exit_stats"
+
+#define NR_EXITS 1000
+
+struct regs {
+	u32 eax, ebx, ecx, edx;
+};
+
+/* What the guest is to ask, how often, and what it was told last. */
+static struct {
+	u32 function;
+	u32 index;
+	u32 count;
+	struct regs answer;
+} query;
+
+static char scope[16];
+static char scope_at_start[sizeof(scope)];
+
+static void guest_code(void)
+{
+	u32 i;
+
+	for (;;) {
+		for (i = 0; i < query.count; i++)
+			__cpuid(query.function, query.index,
+				&query.answer.eax, &query.answer.ebx,
+				&query.answer.ecx, &query.answer.edx);
+		GUEST_SYNC(0);
+	}
+}
+
+static struct regs ask_repeatedly(struct kvm_vcpu *vcpu, u32 function,
+				  u32 index, u32 count)
+{
+	struct ucall uc;
+
+	query.function = function;
+	query.index = index;
+	query.count = count;
+	sync_global_to_guest(vcpu->vm, query);
+
+	vcpu_run(vcpu);
+	get_ucall(vcpu, &uc);
+	TEST_ASSERT(uc.cmd == UCALL_SYNC, "Unexpected ucall %lu, exit reason %s",
+		    uc.cmd, exit_reason_str(vcpu->run->exit_reason));
+
+	sync_global_from_guest(vcpu->vm, query);
+	return query.answer;
+}
+
+static struct regs ask(struct kvm_vcpu *vcpu, u32 function, u32 index)
+{
+	return ask_repeatedly(vcpu, function, index, 1);
+}
+
+static void assert_regs(struct regs regs, u32 eax, u32 ebx, u32 ecx, u32 edx,
+			const char *what, u32 index)
+{
+	TEST_ASSERT(regs.eax == eax && regs.ebx == ebx &&
+		    regs.ecx == ecx && regs.edx == edx,
+		    "%s of %#x: wanted %x %x %x %x, got %x %x %x %x",
+		    what, index, eax, ebx, ecx, edx,
+		    regs.eax, regs.ebx, regs.ecx, regs.edx);
+}
+
+static u64 exits_value(struct regs regs)
+{
+	TEST_ASSERT(!regs.ecx && !regs.edx, "Exits are in EBX:EAX alone");
+	return (u64)regs.ebx << 32 | regs.eax;
+}
+
+static u64 cycles_value(struct regs regs)
+{
+	TEST_ASSERT(!regs.eax && !regs.edx, "Cycles are in EBX:ECX alone");
+	return (u64)regs.ebx << 32 | regs.ecx;
+}
+
+static u64 reason_exits(struct kvm_vcpu *vcpu, u32 reason)
+{
+	return exits_value(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_EXITS, reason));
+}
+
+static u64 reason_cycles(struct kvm_vcpu *vcpu, u32 reason)
+{
+	return cycles_value(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_CYCLES, reason));
+}
+
+/* The index doesn't matter for totals, hence the garbage. */
+static u64 total_exits(struct kvm_vcpu *vcpu)
+{
+	return exits_value(ask(vcpu, KVM_EXIT_STATS_LEAF_EXITS, 0xdeadbeef));
+}
+
+static u64 total_cycles(struct kvm_vcpu *vcpu)
+{
+	return cycles_value(ask(vcpu, KVM_EXIT_STATS_LEAF_CYCLES, 0xdeadbeef));
+}
+
+static bool is_undefined(u32 reason)
+{
+	switch (reason) {
+	case 35:
+	case 38:
+	case 42:
+	case 71:
+	case 82:
+	case 83:
+		return true;
+	default:
+		return reason > 85;
+	}
+}
+
+static bool scope_is(const char *name)
+{
+	return !strcmp(scope, name);
+}
+
+static void read_scope(void)
+{
+	ssize_t n;
+	int fd;
+
+	fd = open(PARAM, O_RDONLY);
+	TEST_ASSERT(fd >= 0, "Failed to open " PARAM);
+	n = read(fd, scope, sizeof(scope) - 1);
+	TEST_ASSERT(n > 0 && scope[n - 1] == '\n', "Failed to read " PARAM);
+	scope[n - 1] = '\0';
+	close(fd);
+}
+
+/* Returns zero or an errno. */
+static int write_scope(const char *name)
+{
+	int fd, r = 0;
+
+	fd = open(PARAM, O_WRONLY);
+	TEST_ASSERT(fd >= 0, "Failed to open " PARAM " for writing");
+	if (write(fd, name, strlen(name)) < 0)
+		r = errno;
+	close(fd);
+	read_scope();
+	return r;
+}
+
+/* Also if an assertion has failed while it was another one. */
+static void restore_scope(void)
+{
+	int fd = open(PARAM, O_WRONLY);
+
+	if (fd < 0 || write(fd, scope_at_start, strlen(scope_at_start)) < 0)
+		perror("Failed to restore " PARAM);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void test_signature(void)
+{
+	u32 scope_value = scope_is("host") ? KVM_EXIT_STATS_SCOPE_HOST :
+					     KVM_EXIT_STATS_SCOPE_VM;
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	u32 index;
+
+	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
+	for (index = 0; index < 2; index++)
+		assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_SIGNATURE, index),
+			    KVM_EXIT_STATS_VERSION |
+			    KVM_EXIT_STATS_ISA_VMX << KVM_EXIT_STATS_ISA_SHIFT |
+			    scope_value << KVM_EXIT_STATS_SCOPE_SHIFT,
+			    KVM_EXIT_STATS_SIGNATURE_EBX,
+			    KVM_EXIT_STATS_SIGNATURE_ECX,
+			    KVM_EXIT_STATS_SIGNATURE_EDX, "Signature", index);
+	kvm_vm_free(vm);
+}
+
+static void test_undefined_reason(struct kvm_vcpu *vcpu, u32 reason)
+{
+	assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_EXITS, reason),
+		    0, 0, 0, KVM_EXIT_STATS_UNDEFINED, "Exits", reason);
+	assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_CYCLES, reason),
+		    0, 0, 0, KVM_EXIT_STATS_UNDEFINED, "Cycles", reason);
+}
+
+/* All 32 bits of the index count, whatever the width of an exit reason. */
+static void test_undefined_reasons(void)
+{
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	u32 reason;
+	int bit;
+
+	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
+	for (reason = 0; reason < 256; reason++) {
+		if (is_undefined(reason))
+			test_undefined_reason(vcpu, reason);
+	}
+	for (bit = 8; bit < 32; bit++) {
+		test_undefined_reason(vcpu, BIT(bit));
+		test_undefined_reason(vcpu, BIT(bit) | EXIT_REASON_CPUID);
+		test_undefined_reason(vcpu, -BIT(bit));
+	}
+	test_undefined_reason(vcpu, -1);
+
+	/* Unlike a reason that merely has not occurred. */
+	if (scope_is("vm")) {
+		assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_EXITS,
+				EXIT_REASON_INVD), 0, 0, 0, 0, "Exits",
+			    EXIT_REASON_INVD);
+		assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_CYCLES,
+				EXIT_REASON_INVD), 0, 0, 0, 0, "Cycles",
+			    EXIT_REASON_INVD);
+	}
+	kvm_vm_free(vm);
+}
+
+/* What a read by the guest exits for: the CPUID, and the ucall. */
+static s64 reading_exits(struct kvm_vcpu *vcpu)
+{
+	return reason_exits(vcpu, EXIT_REASON_CPUID) +
+	       reason_exits(vcpu, EXIT_REASON_IO_INSTRUCTION);
+}
+
+static s64 reading_cycles(struct kvm_vcpu *vcpu)
+{
+	return reason_cycles(vcpu, EXIT_REASON_CPUID) +
+	       reason_cycles(vcpu, EXIT_REASON_IO_INSTRUCTION);
+}
+
+/*
+ * The sum over all reasons but those of the reads is at least what the totals
+ * say before, and at most what they say afterwards.
+ */
+static void test_reasons_add_up(void)
+{
+	s64 exits, cycles, min_exits, max_exits, min_cycles, max_cycles;
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	u32 reason;
+
+	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
+	min_exits = total_exits(vcpu);
+	min_cycles = total_cycles(vcpu);
+	min_exits -= reading_exits(vcpu);
+	min_cycles -= reading_cycles(vcpu);
+
+	exits = 0;
+	cycles = 0;
+	for (reason = 0; reason <= 85; reason++) {
+		if (is_undefined(reason) || reason == EXIT_REASON_CPUID ||
+		    reason == EXIT_REASON_IO_INSTRUCTION)
+			continue;
+		exits += reason_exits(vcpu, reason);
+		cycles += reason_cycles(vcpu, reason);
+	}
+
+	max_exits = -reading_exits(vcpu);
+	max_cycles = -reading_cycles(vcpu);
+	max_exits += total_exits(vcpu);
+	max_cycles += total_cycles(vcpu);
+
+	TEST_ASSERT(exits <= max_exits, "%ld exits, at most %ld", exits, max_exits);
+	TEST_ASSERT(cycles <= max_cycles, "%ld cycles, at most %ld", cycles, max_cycles);
+	/* Reasons that have no leaf are in the total, and other VMs may have them. */
+	if (scope_is("vm")) {
+		TEST_ASSERT(exits >= min_exits, "%ld exits, at least %ld",
+			    exits, min_exits);
+		TEST_ASSERT(cycles >= min_cycles, "%ld cycles, at least %ld",
+			    cycles, min_cycles);
+	}
+	kvm_vm_free(vm);
+}
+
+/* A read counts itself, and each has cycles by the time of the next. */
+static void test_exits_are_counted(void)
+{
+	u64 exits, cycles, total, tsc;
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+
+	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
+	tsc = rdtsc();
+	total = total_exits(vcpu);
+	cycles = reason_cycles(vcpu, EXIT_REASON_CPUID);
+	exits = reason_exits(vcpu, EXIT_REASON_CPUID);
+	if (scope_is("vm"))
+		TEST_ASSERT(exits == 3, "%lu exits after 3", exits);
+
+	ask_repeatedly(vcpu, 0, 0, NR_EXITS);
+	exits = reason_exits(vcpu, EXIT_REASON_CPUID) - exits;
+	cycles = reason_cycles(vcpu, EXIT_REASON_CPUID) - cycles;
+	total = total_exits(vcpu) - total;
+	tsc = rdtsc() - tsc;
+	TEST_ASSERT(scope_is("vm") ? exits == NR_EXITS + 1 : exits > NR_EXITS,
+		    "%lu exits for %u CPUIDs and a read", exits, NR_EXITS);
+	/* One vCPU can't have spent more than there was. */
+	TEST_ASSERT(cycles > NR_EXITS && (!scope_is("vm") || cycles < tsc),
+		    "%lu cycles for %lu exits, %lu elapsed", cycles, exits, tsc);
+	TEST_ASSERT(total > exits, "%lu exits in all, %lu CPUIDs", total, exits);
+	kvm_vm_free(vm);
+}
+
+/* A VM sees what all its vCPUs do, and what other VMs did in scope host only. */
+static void test_scope(void)
+{
+	struct kvm_vcpu *vcpu, *sibling, *neighbor;
+	struct kvm_vm *vm, *other;
+	u64 exits;
+
+	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
+	sibling = vm_vcpu_add(vm, 1, guest_code);
+	other = vm_create_with_one_vcpu(&neighbor, guest_code);
+
+	exits = reason_exits(vcpu, EXIT_REASON_CPUID);
+	ask_repeatedly(sibling, 0, 0, NR_EXITS);
+	ask_repeatedly(neighbor, 0, 0, NR_EXITS);
+	kvm_vm_free(other);
+	exits = reason_exits(vcpu, EXIT_REASON_CPUID) - exits;
+	if (scope_is("vm"))
+		TEST_ASSERT(exits == NR_EXITS + 1,
+			    "%lu exits for a sibling's %u and a read",
+			    exits, NR_EXITS);
+	else
+		TEST_ASSERT(exits > 2 * NR_EXITS,
+			    "%lu exits for %u of two vCPUs each and a read",
+			    exits, NR_EXITS);
+	kvm_vm_free(vm);
+}
+
+/* What user space defines, for all reasons or for one, is what counts. */
+static void test_cpuid_entry_wins(void)
+{
+	static const u32 reasons[] = { EXIT_REASON_CPUID, 35, -1 };
+	struct kvm_cpuid_entry2 *entry;
+	struct kvm_cpuid2 *cpuid;
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	u32 nent;
+	int i;
+
+	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
+	nent = vcpu->cpuid->nent;
+	cpuid = allocate_kvm_cpuid2(nent + 3);
+	memcpy(cpuid->entries, vcpu->cpuid->entries, nent * sizeof(*entry));
+	entry = &cpuid->entries[nent];
+	memset(entry, 0, 3 * sizeof(*entry));
+	entry[0].function = KVM_EXIT_STATS_LEAF_EXITS;
+	entry[0].edx = 0x1234;
+	entry[1].function = KVM_EXIT_STATS_LEAF_REASON_EXITS;
+	entry[1].index = EXIT_REASON_CPUID;
+	entry[1].flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
+	entry[1].ebx = 0x5678;
+	entry[2].function = KVM_EXIT_STATS_LEAF_REASON_CYCLES;
+	entry[2].edx = 0x9abc;
+	vcpu_init_cpuid(vcpu, cpuid);
+
+	assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_EXITS, 7), 0, 0, 0, 0x1234,
+		    "User space's entry", 7);
+	assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_EXITS,
+			EXIT_REASON_CPUID), 0, 0x5678, 0, 0,
+		    "User space's entry", EXIT_REASON_CPUID);
+	for (i = 0; i < ARRAY_SIZE(reasons); i++)
+		assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_CYCLES,
+				reasons[i]), 0, 0, 0, 0x9abc,
+			    "User space's entry", reasons[i]);
+
+	/* Leaves and reasons without an entry are served. */
+	assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_EXITS, 35), 0, 0, 0,
+		    KVM_EXIT_STATS_UNDEFINED, "Exits", 35);
+	TEST_ASSERT(total_cycles(vcpu), "Cycles are not served");
+
+	free(cpuid);
+	kvm_vm_free(vm);
+}
+
+/* The values are not for user space to set. */
+static void test_not_advertised(void)
+{
+	const struct kvm_cpuid2 *cpuid = kvm_get_supported_cpuid();
+	u32 i;
+
+	for (i = 0; i < cpuid->nent; i++)
+		TEST_ASSERT(cpuid->entries[i].function < KVM_EXIT_STATS_LEAF_SIGNATURE ||
+			    cpuid->entries[i].function > KVM_EXIT_STATS_LEAF_REASON_CYCLES,
+			    "Leaf %#x is advertised", cpuid->entries[i].function);
+}
+
+static void test_bad_scopes(void)
+{
+	static const char * const bad[] = {
+		"\n", "VM", "vm host", "v", "2", "on",
+	};
+	char *before = strdup(scope);
+	int i, r;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		r = write_scope(bad[i]);
+		TEST_ASSERT(r == EINVAL, "\"%s\" yields error %d", bad[i], r);
+		TEST_ASSERT(scope_is(before), "\"%s\" changes the scope to %s",
+			    bad[i], scope);
+	}
+	free(before);
+}
+
+/* Off, the leaves are as good as any other that does not exist. */
+static void test_off(void)
+{
+	char *before = strdup(scope);
+	struct kvm_vcpu *vcpu;
+	struct regs other;
+	struct kvm_vm *vm;
+	u64 exits;
+	u32 leaf;
+
+	/* In scope vm, nobody else's exits are in it. */
+	TEST_ASSERT(!write_scope("vm"), "Failed to select scope vm");
+	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
+	exits = reason_exits(vcpu, EXIT_REASON_CPUID);
+
+	TEST_ASSERT(!write_scope("off"), "Failed to switch accounting off");
+	for (leaf = KVM_EXIT_STATS_LEAF_SIGNATURE;
+	     leaf <= KVM_EXIT_STATS_LEAF_REASON_CYCLES; leaf++) {
+		other = ask(vcpu, KVM_EXIT_STATS_LEAF_SIGNATURE - 1, 1);
+		assert_regs(ask(vcpu, leaf, 1), other.eax, other.ebx,
+			    other.ecx, other.edx, "Leaf while off", leaf);
+	}
+	ask_repeatedly(vcpu, 0, 0, NR_EXITS);
+	TEST_ASSERT(!write_scope("vm"), "Failed to switch accounting on");
+
+	exits = reason_exits(vcpu, EXIT_REASON_CPUID) - exits;
+	TEST_ASSERT(exits == 1, "%lu exits for a read", exits);
+	TEST_ASSERT(!write_scope(before), "Failed to select scope %s", before);
+	free(before);
+	kvm_vm_free(vm);
+}
+
+int main(int argc, char *argv[])
+{
+	TEST_REQUIRE(this_cpu_has(X86_FEATURE_VMX));
+	close(open_kvm_dev_path_or_exit());
+	__TEST_REQUIRE(!access(PARAM, R_OK), "CONFIG_KVM_EXIT_STATS is required");
+	read_scope();
+	__TEST_REQUIRE(!scope_is("off"), PARAM " is off");
+
+	ksft_print_header();
+	ksft_set_plan(9);
+
+	test_signature();
+	ksft_test_result_pass("the signature names version, exit reasons and scope\n");
+	test_undefined_reasons();
+	ksft_test_result_pass("undefined reasons are told apart from unused ones\n");
+	test_reasons_add_up();
+	ksft_test_result_pass("the total is the sum of all reasons\n");
+	test_exits_are_counted();
+	ksft_test_result_pass("exits are counted, reads included\n");
+	test_scope();
+	ksft_test_result_pass("a VM sees the exits that its scope covers\n");
+	test_cpuid_entry_wins();
+	ksft_test_result_pass("an entry that user space sets wins\n");
+	test_not_advertised();
+	ksft_test_result_pass("the leaves are not advertised to user space\n");
+
+	if (access(PARAM, W_OK)) {
+		ksft_test_result_skip("bad scopes are refused: needs root\n");
+		ksft_test_result_skip("off, nothing is served or counted: needs root\n");
+	} else {
+		snprintf(scope_at_start, sizeof(scope_at_start), "%s", scope);
+		atexit(restore_scope);
+
+		test_bad_scopes();
+		ksft_test_result_pass("bad scopes are refused\n");
+		test_off();
+		ksft_test_result_pass("off, nothing is served or counted\n");
+	}
+
+	ksft_finished();
+}
