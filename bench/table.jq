@@ -35,7 +35,8 @@ def exits:
 	.kernel as $kernel | .machine as $machine
 	| (.results | map({ key: "\(.build) \(.setting) \(.exit)", value: .instructions }) | from_entries) as $v
 	| [.results[] | select(.build == "unpatched" and .setting == "none").exit | select(in(names))] as $kinds
-	| (columns | if $form == "mail" then .[1:] else . end) as $columns
+	# Not every kernel has all builds.
+	| (columns | if $form == "mail" then .[1:] else . end | map(select($v["\(.[0]) cpuid"]))) as $columns
 	| def unpatched($kind): $v["unpatched none \($kind)"];
 	def added($column; $kind): $v["\($column) \($kind)"] - unpatched($kind);
 	def rows($head; row): [["exit"] + $head] + [$kinds[] | [names[.]] + row] | table;
