@@ -2,13 +2,6 @@
 # shellcheck disable=SC2154,SC2034 # all but what is local here is scripts/test's
 # Sourced by scripts/test: what one kernel is enough for.
 
-# The debug kernel, on which all takes some ten times as long, and kmemleak looks at all
-# memory.
-debug_cmdline="slower=20 mem=768M"
-"$top/scripts/kernel" debug
-MACHINE_TIMEOUT=2400 L1_CMDLINE=$debug_cmdline boot debug "$out/debug/arch/x86/boot/bzImage" "parameter debug stimuli leaks" \
-	parameter cpuid-tool contract-vm smp exitstat contract-host absent stimuli leaks
-
 # KVM as modules
 "$top/scripts/kernel" modules
 "$top/scripts/image" tree "$out/modules.cpio" "$out/modules/root"
@@ -55,19 +48,4 @@ found() {
 }
 for mutation in "$top"/kvm-tests/mutations/*.patch; do
 	start "finds-$(basename "$mutation" .patch)" found "$(basename "$mutation" .patch)"
-done
-
-# And those that only the debug kernel can find: each of these splats.
-# shellcheck disable=SC2317 # start calls it
-found_by_splat() {
-	local mutation=$1 dir=$results/mutation-$1 splat splats
-	mkdir -p "$dir"
-	"$top/scripts/kernel" "debug-mutation-$mutation" && pack_job "$dir" "cpuid leaks" || return
-	! MACHINE_TIMEOUT=1200 L1_CMDLINE=$debug_cmdline \
-		"$top/scripts/machine" "$dir" "$out/debug-mutation-$mutation/arch/x86/boot/bzImage" "$dir/job.cpio" "$system" || return
-	mapfile -t splats < <(sed -n 's/^Splat: //p' "$top/kvm-tests/mutations/debug/$mutation.patch")
-	[ ${#splats[@]} -gt 0 ] && for splat in "${splats[@]}"; do grep "$splat" "$dir/splats.log" || return; done
-}
-for mutation in "$top"/kvm-tests/mutations/debug/*.patch; do
-	start "finds-$(basename "$mutation" .patch)" found_by_splat "$(basename "$mutation" .patch)"
 done
