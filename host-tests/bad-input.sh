@@ -1,17 +1,13 @@
 #!/usr/bin/env bash
 # Bad input ends with one sentence and a non-zero status, and a user's tree stays
 # as it was.  TREE is a clean source of Linux KERNEL that the series applies to.
-set -euo pipefail
-top=$(cd "$(dirname "$0")/.." && pwd)
+. "$(dirname "$0")/cases"
 tree=${TREE:?}
 kernel=${KERNEL:?}
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
 export GIT_AUTHOR_NAME=test GIT_AUTHOR_EMAIL=test@localhost
 export GIT_COMMITTER_NAME=test GIT_COMMITTER_EMAIL=test@localhost
 unset KERNEL LINUX BACKEND EXTRA_CONFIG
 
-n=0
 # refuses NAME PATTERN COMMAND...: fails, and says PATTERN in a line "error: ..."
 refuses() {
 	local name=$1 pattern=$2 status=0
@@ -24,13 +20,6 @@ refuses() {
 		sed 's/^/# /' "$dir/err"
 		echo "not ok $n $name: status $status"
 	fi
-}
-# holds NAME COMMAND...
-holds() {
-	local name=$1
-	shift
-	n=$((n + 1))
-	if "$@" >/dev/null 2>&1; then echo "ok $n $name"; else echo "not ok $n $name"; fi
 }
 
 # A tree as small as the series allows: the files that it edits.

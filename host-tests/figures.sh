@@ -1,22 +1,8 @@
 #!/usr/bin/env bash
 # The figures that people read are those that were measured: README.md's tables and the
 # cover letters' are made from bench/figures/.
-set -euo pipefail
-top=$(cd "$(dirname "$0")/.." && pwd)
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/cases"
 
-n=0
-# holds NAME COMMAND...
-holds() {
-	n=$((n + 1))
-	if "${@:2}" >"$dir/out" 2>&1; then
-		echo "ok $n $1"
-	else
-		sed 's/^/# /' "$dir/out"
-		echo "not ok $n $1"
-	fi
-}
 # shellcheck disable=SC2317 # holds calls these
 readme_is_made() { "$top/scripts/figures" readme | diff "$top/README.md" -; }
 # shellcheck disable=SC2317

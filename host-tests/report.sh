@@ -1,26 +1,10 @@
 #!/usr/bin/env bash
 # The boot report's page has the figures of the samples that it is made from: recorded
 # ones, the first of a real run and some of its phases.
-set -euo pipefail
-top=$(cd "$(dirname "$0")/.." && pwd)
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/cases"
 # Python's, so that jq does not check itself.
 python=(python3 -c)
 
-n=0
-# holds NAME COMMAND...
-holds() {
-	local name=$1
-	shift
-	n=$((n + 1))
-	if "$@" >"$dir/out" 2>&1; then
-		echo "ok $n $name"
-	else
-		sed 's/^/# /' "$dir/out"
-		echo "not ok $n $name"
-	fi
-}
 # page NAME: a copy of the recording, which may then be changed
 page() { cp -r "$top/host-tests/report" "$dir/$1"; }
 # refused NAME PATTERN: no page, for a reason
