@@ -2,7 +2,7 @@
 # Every verb is one script in scripts/, whose header says how it is used.
 #
 #   KERNEL=X.Y            one of the supported kernels (see the file "kernels")
-#   KERNELS="X.Y ..."     several of them, for make test
+#   KERNELS="X.Y ..."     several of them, or all, for make test
 #   LINUX=TREE            a git tree of yours instead of Debian's source
 #   BACKEND=bochs|qemu    instead of what the machine offers
 #   EXTRA_CONFIG=FILE     a kernel config fragment to add
@@ -37,10 +37,10 @@ apply: ## apply the series to a tree of yours, as commits: LINUX=TREE
 series: ## export the series as mails: build/X.Y/series/
 	@scripts/series
 
-check: ## the gates of the series: every commit builds, checkpatch
+check: ## the gates of the series: builds, warnings, style, object code, documentation
 	@scripts/check
 
-refresh: ## patches/ and arch-x86-kvm/ anew from commits: TREE=... BASE=...
+refresh: ## patches/ and the added files anew from commits: TREE=... BASE=...
 	@scripts/refresh $(TREE) $(BASE)
 
 clean: ## remove what was built here, not the cache
