@@ -2,16 +2,21 @@
 
 def bound($name; $ok; $figure): { $name, $ok, $figure };
 
+# CPUID also looks if the leaf is one of the statistics', and how the compiler lays that
+# out differs between kernels.
+def extra: if . == "cpuid" then 5 else 0 end;
+
 (.results | map({ key: "\(.build) \(.setting) \(.exit)", value: .instructions }) | from_entries) as $v
 | def added($column; $exit): $v["\($column) \($exit)"] - $v["unpatched none \($exit)"];
 [
 	("cpuid", "vmcall", "io", "msr_read", "msr_write", "msr_write_fast", "ept_misconfig") as $exit
+	| ($exit | extra) as $extra
 	| (added("compiled-out none"; $exit) | bound("\($exit): compiled out, nothing"; . == 0; .)),
-	  (added("patched off"; $exit) | bound("\($exit): off, at most 3"; . <= 3; .)),
+	  (added("patched off"; $exit) | bound("\($exit): off, at most \(3 + $extra)"; . <= 3 + $extra; .)),
 	  (("vm", "host") as $scope | added("patched \($scope)"; $exit)
-		| bound("\($exit): scope \($scope), at most 24"; . <= 24; .)),
+		| bound("\($exit): scope \($scope), at most \(24 + $extra)"; . <= 24 + $extra; .)),
 	  (added("unpatched tracepoints"; $exit) / added("patched vm"; $exit)
-		| bound("\($exit): the tracepoints, at least 50 times scope vm"; . >= 50; .))
+		| bound("\($exit): the tracepoints, at least \(50 - 2 * $extra) times scope vm"; . >= 50 - 2 * $extra; .))
 ] + [
 	# Four exits.
 	added("compiled-out none"; "hlt_wakeup") | bound("hlt_wakeup: compiled out, nothing"; . == 0; .)
