@@ -48,7 +48,7 @@
 
 /*
  * The highest basic exit reason that is defined so far.  Hosts may know higher
- * ones without a change of the version: ask until UNDEFINED, don't rely on it.
+ * ones without a change of the version.  UNDEFINED is no end, there are gaps.
  */
 #define KVM_EXIT_STATS_REASON_MAX		85
 

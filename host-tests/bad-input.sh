@@ -26,7 +26,7 @@ refuses() {
 small=$dir/small
 git init -q "$small"
 mkdir -p "$small/arch/x86/kvm"
-for f in Makefile $(git apply --numstat "$top/patches/$kernel"/*.patch | awk '{ print $3 }' | sort -u); do
+for f in Makefile $(git -C / apply --numstat "$top/patches/$kernel"/*.patch | awk '{ print $3 }' | sort -u); do
 	mkdir -p "$small/$(dirname "$f")"
 	git -C "$tree" show "HEAD:$f" >"$small/$f"
 done

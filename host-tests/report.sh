@@ -16,7 +16,7 @@ print(format(sum(json.loads(l)["total"]["exits"] for l in open(sys.argv[1])), ",
 }
 
 echo "TAP version 13"
-echo "1..19"
+echo "1..20"
 page one
 holds "a page is made" "$top/scripts/report-page" "$dir/one"
 for run in ept no-ept; do
@@ -94,6 +94,13 @@ for data in re.findall(r"(?:src|href|url)\s*[=(]\s*[\"\x27]?(?!#)([^\"\x27)>]*)"
     raise Exception("not self-contained: " + data)' "$dir/one/index.html"
 }
 holds "that are well-formed and refer to nothing outside" well_formed
+# shellcheck disable=SC2317 # holds calls it
+picture() {
+	"${python[@]}" 'import sys, xml.dom.minidom
+texts = xml.dom.minidom.parse(sys.argv[1]).getElementsByTagName("text")
+assert any("other reasons" in t.toxml() for t in texts), "it has no key"' "$dir/one/picture.svg"
+}
+holds "the picture for other pages is well-formed and has a key" picture
 holds "nothing is unknown" [ "$(sed 's/<[^>]*>//g' "$dir/one/index.html" | grep -cwiE 'null|nan|inf|undefined')" = 0 ]
 holds "says what a cycle is on Bochs" grep -q 'a cycle is one emulated instruction' "$dir/one/index.html"
 # shellcheck disable=SC2317 # holds calls it

@@ -882,6 +882,15 @@ static bool covered(uint32_t reason)
 	return false;
 }
 
+static bool is_stimulus(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(stimuli); i++) {
+		if (!strcmp(stimuli[i].name, name))
+			return true;
+	}
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int plan = 0;
@@ -893,6 +902,10 @@ int main(int argc, char **argv)
 	if (all)
 		plan += ARRAY_SIZE(out_of_reach) + 1;
 	ksft_print_header();
+	for (int i = 1; i < argc; i++) {
+		if (!is_stimulus(argv[i]))
+			ksft_exit_fail_msg("there is no stimulus '%s'\n", argv[i]);
+	}
 	ksft_set_plan(plan);
 	traced_start();
 
