@@ -13,10 +13,11 @@ export GIT_COMMITTER_NAME=${GIT_COMMITTER_NAME:-$(git config user.name || echo "
 export GIT_COMMITTER_EMAIL=${GIT_COMMITTER_EMAIL:-$(git config user.email || echo "exit-stats@localhost")}
 mkdir -p "$cache"
 
-# Commits are made as the project wants them, whatever the user's configuration.
+# Commits are made as the project wants them, whatever the user's configuration.  And without
+# a gc in the background, which would keep the caller's locks for minutes.
 plain_git() {
 	git -c commit.gpgSign=false -c core.hooksPath=/dev/null -c core.autocrlf=false \
-		-c apply.whitespace=nowarn "$@"
+		-c apply.whitespace=nowarn -c gc.auto=0 "$@"
 }
 
 # Paths within the checkout are said relative to it.
