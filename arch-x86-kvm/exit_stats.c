@@ -54,8 +54,8 @@ static int exit_stats_served __read_mostly = SCOPE_VM;
 u32 kvm_exit_stats_isa __read_mostly;
 
 /*
- * A vCPU that is not online yet may run already and is missed, and one that is
- * being put, or whose interval is being ended, may overwrite it.
+ * A vCPU that is not online is missed, and one that is being put, or whose
+ * interval is being ended, may overwrite it.
  */
 static void kvm_exit_stats_drop_intervals(void)
 {
@@ -199,9 +199,14 @@ static u64 kvm_exit_stats_neg_cycles_since(u64 start)
 static void kvm_exit_stats_add_resumed(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
-	u64 neg_cycles = kvm_exit_stats_neg_cycles_since(es->loaded);
 	u32 slot = kvm_exit_stats_slot(vcpu);
+	u64 neg_cycles;
 
+	/* Else the vCPU may have been loaded without noting the TSC. */
+	if (!static_key_enabled(&kvm_exit_stats_enabled))
+		return;
+
+	neg_cycles = kvm_exit_stats_neg_cycles_since(es->loaded);
 	es->total.neg_cycles += neg_cycles;
 	es->stats.reasons[slot].neg_cycles += neg_cycles;
 	this_cpu_add(kvm_cpu_exit_stats.reasons[slot].neg_cycles, neg_cycles);
@@ -218,6 +223,9 @@ void __kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu)
 	u64 start = READ_ONCE(es->start);
 
 	if (kvm_exit_stats_is_open(start)) {
+		/* What stop() left if the TSC was set back is no start. */
+		if (start < es->loaded)
+			start = 0;
 		kvm_exit_stats_account(vcpu, kvm_exit_stats_slot(vcpu),
 				       kvm_exit_stats_neg_cycles_since(start));
 		WRITE_ONCE(es->start, KVM_EXIT_STATS_RESUMED);
@@ -241,9 +249,7 @@ void __kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 	if (kvm_exit_stats_is_open(start)) {
 		kvm_exit_stats_account(vcpu, kvm_exit_stats_slot(vcpu), 0);
 	} else if (kvm_exit_stats_is_resumed(start)) {
-		/* Else the vCPU may have been loaded without noting the TSC. */
-		if (static_key_enabled(&kvm_exit_stats_enabled))
-			kvm_exit_stats_add_resumed(vcpu);
+		kvm_exit_stats_add_resumed(vcpu);
 	}
 	WRITE_ONCE(es->start, KVM_EXIT_STATS_CLOSED);
 	preempt_enable();

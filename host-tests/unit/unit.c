@@ -371,6 +371,23 @@ static void what_was_missed_is_dropped_before_it_could_end(void **state)
 	assert_int_equal(total_cycles(vcpu), 0);
 }
 
+/* Such a vCPU, whose load is off already when its put is not. */
+static void a_put_without_a_load_bills_nothing(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[1];
+
+	begin(vcpu, 30);
+	kvm_exit_stats_vcpu_put(vcpu);
+	kvm_exit_stats_vcpu_load(vcpu);
+	set_scope("off");
+	vcpu->arch.exit_stats.start = KVM_EXIT_STATS_RESUMED;
+	elapse(1000);
+	__kvm_exit_stats_vcpu_put(vcpu);
+	set_scope("vm");
+	assert_int_equal(exits(vcpu, 30), 1);
+	assert_int_equal(cycles(vcpu, 30), 0);
+}
+
 static void bad_parameters_change_nothing(void **state)
 {
 	static const char * const bad[] = { "", "\n", "VM", "vmm", "v", "host ", "off\nvm", "1" };
@@ -458,7 +475,15 @@ static void a_tsc_that_is_set_back_bills_nothing(void **state)
 	shim_tsc[shim_cpu] -= 100;
 	kvm_exit_stats_stop(vcpu);
 
-	assert_int_equal(exits(vcpu, 1), 2);
+	/* Put after stop() has subtracted, and before it has disabled preemption. */
+	begin(vcpu, 1);
+	shim_tsc[shim_cpu] -= 100;
+	vcpu->arch.exit_stats.start -= rdtsc();
+	kvm_exit_stats_vcpu_put(vcpu);
+	kvm_exit_stats_vcpu_load(vcpu);
+	__kvm_exit_stats_stop(vcpu);
+
+	assert_int_equal(exits(vcpu, 1), 3);
 	assert_int_equal(cycles(vcpu, 1), 0);
 }
 
@@ -650,6 +675,7 @@ int main(void)
 		test(keys_are_flipped_in_a_safe_order),
 		test(an_exit_in_flight_is_dropped_when_counting_stops),
 		test(what_was_missed_is_dropped_before_it_could_end),
+		test(a_put_without_a_load_bills_nothing),
 		test(bad_parameters_change_nothing),
 		test(without_a_vendor_nothing_is_counted),
 		test(being_put_while_closing_loses_nothing),
