@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Bad input ends with one sentence and a non-zero status, and a user's tree stays
 # as it was.  TREE is a clean source of Linux KERNEL that the series applies to.
+#
+# usage: KERNEL=X.Y TREE=DIR host-tests/bad-input.sh
 . "$(dirname "$0")/cases"
 tree=${TREE:?}
 kernel=${KERNEL:?}
@@ -39,7 +41,7 @@ unchanged() {
 head=$(git -C "$small" rev-parse HEAD)
 
 echo "TAP version 13"
-echo "1..27"
+echo "1..30"
 
 refuses "unknown KERNEL" "KERNEL=5.4 is not supported; choose one of:" env KERNEL=5.4 "$top/scripts/kernel"
 refuses "KERNEL that is equal only as a number" "is not supported" env KERNEL="${kernel}0" "$top/scripts/kernel"
@@ -78,6 +80,13 @@ rm "$small/arch/x86/kvm/exit_stats.c"
 holds "the series applies to the clean tree" env LINUX="$small" "$top/scripts/apply"
 holds "with the files it adds" cmp "$small/arch/x86/kvm/exit_stats.c" "$top/arch-x86-kvm/exit_stats.c"
 refuses "applying it twice" "has the series already" env LINUX="$small" "$top/scripts/apply"
+
+mkdir "$dir/copy"
+cp -r "$top"/{scripts,kernels,patches} "$dir/copy/"
+another=$(awk -v k="$kernel" '!/^#/ && NF && $1 "" != k "" { print $1; exit }' "$top/kernels")
+refuses "refresh with another KERNEL than the tree's" "is Linux $kernel, but KERNEL=$another" env KERNEL="$another" "$dir/copy/scripts/refresh" "$small" HEAD~1
+refuses "refresh from no kernel" "is not a git tree of Linux" "$dir/copy/scripts/refresh" "$top" HEAD
+holds "the patches are still there" diff -r "$top/patches" "$dir/copy/patches"
 
 # A mirror that is not there, and an empty cache.
 mkdir -p "$dir/apt/lists/partial" "$dir/apt/parts" "$dir/cache"

@@ -40,6 +40,12 @@ selected_kernel() {
 	echo "$k"
 }
 
+# tree_kernel TREE: the X.Y of the commit that is checked out, if it is a kernel's
+tree_kernel() {
+	git -C "$1" show HEAD:Makefile 2>/dev/null |
+		awk '$1 == "VERSION" { v = $3 } $1 == "PATCHLEVEL" { print v "." $3 }' || true
+}
+
 # kept_in FILE: where this repository keeps a file that the series adds to the kernel,
 # once for all kernels: in a directory named like the kernel's.
 kept_in() {
