@@ -9,8 +9,8 @@
  * EXITS	-	exits, low	exits, high	0		0
  * CYCLES	-	0		cycles, high	cycles, low	0
  * REASON_*	reason	as EXITS or CYCLES, but for one exit reason.  A reason
- *			that the SDM does not define yields EDX = UNDEFINED and
- *			zeros elsewhere.
+ *			that the SDM does not define, or the host does not
+ *			know, yields EDX = UNDEFINED and zeros elsewhere.
  *
  * Cycles are TSC ticks of the host.  Counters are 64 bits wide.  They start
  * over with the VM (scope VM) or with the host's kvm module (scope HOST), and
@@ -43,7 +43,7 @@
 #define KVM_EXIT_STATS_SIGNATURE_ECX		0x53746978
 #define KVM_EXIT_STATS_SIGNATURE_EDX		0x73746174
 
-/* REASON_*, EDX: the SDM does not define the reason in ECX. */
+/* REASON_*, EDX: no reason is defined, or known, for the value of ECX. */
 #define KVM_EXIT_STATS_UNDEFINED		0xffffffff
 
 /*

@@ -24,6 +24,10 @@
 
 #define NR_EXITS 1000
 
+#define FIRST_LEAF	KVM_EXIT_STATS_LEAF_SIGNATURE
+#define LAST_LEAF	KVM_EXIT_STATS_LEAF_REASON_CYCLES
+#define NR_LEAVES	(LAST_LEAF - FIRST_LEAF + 1)
+
 struct regs {
 	u32 eax, ebx, ecx, edx;
 };
@@ -177,15 +181,12 @@ static void restore_scope(void)
 		close(fd);
 }
 
-static void test_signature(void)
+static void assert_signature(struct kvm_vcpu *vcpu)
 {
 	u32 scope_value = scope_is("host") ? KVM_EXIT_STATS_SCOPE_HOST :
 					     KVM_EXIT_STATS_SCOPE_VM;
-	struct kvm_vcpu *vcpu;
-	struct kvm_vm *vm;
 	u32 index;
 
-	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
 	for (index = 0; index < 2; index++)
 		assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_SIGNATURE, index),
 			    KVM_EXIT_STATS_VERSION |
@@ -194,6 +195,15 @@ static void test_signature(void)
 			    KVM_EXIT_STATS_SIGNATURE_EBX,
 			    KVM_EXIT_STATS_SIGNATURE_ECX,
 			    KVM_EXIT_STATS_SIGNATURE_EDX, "Signature", index);
+}
+
+static void test_signature(void)
+{
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+
+	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
+	assert_signature(vcpu);
 	kvm_vm_free(vm);
 }
 
@@ -350,32 +360,46 @@ static void test_scope(void)
 	kvm_vm_free(vm);
 }
 
+/* User space's entries, before the vCPU runs. */
+static void add_cpuid_entries(struct kvm_vcpu *vcpu,
+			      const struct kvm_cpuid_entry2 *entries, u32 n)
+{
+	u32 nent = vcpu->cpuid->nent;
+	struct kvm_cpuid2 *cpuid;
+
+	cpuid = allocate_kvm_cpuid2(nent + n);
+	memcpy(cpuid->entries, vcpu->cpuid->entries, nent * sizeof(*entries));
+	memcpy(&cpuid->entries[nent], entries, n * sizeof(*entries));
+	vcpu_init_cpuid(vcpu, cpuid);
+	free(cpuid);
+}
+
 /* What user space defines, for all reasons or for one, is what counts. */
 static void test_cpuid_entry_wins(void)
 {
+	static const struct kvm_cpuid_entry2 entries[] = {
+		{
+			.function = KVM_EXIT_STATS_LEAF_EXITS,
+			.edx = 0x1234,
+		},
+		{
+			.function = KVM_EXIT_STATS_LEAF_REASON_EXITS,
+			.index = EXIT_REASON_CPUID,
+			.flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
+			.ebx = 0x5678,
+		},
+		{
+			.function = KVM_EXIT_STATS_LEAF_REASON_CYCLES,
+			.edx = 0x9abc,
+		},
+	};
 	static const u32 reasons[] = { EXIT_REASON_CPUID, 35, -1 };
-	struct kvm_cpuid_entry2 *entry;
-	struct kvm_cpuid2 *cpuid;
 	struct kvm_vcpu *vcpu;
 	struct kvm_vm *vm;
-	u32 nent;
 	int i;
 
 	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
-	nent = vcpu->cpuid->nent;
-	cpuid = allocate_kvm_cpuid2(nent + 3);
-	memcpy(cpuid->entries, vcpu->cpuid->entries, nent * sizeof(*entry));
-	entry = &cpuid->entries[nent];
-	memset(entry, 0, 3 * sizeof(*entry));
-	entry[0].function = KVM_EXIT_STATS_LEAF_EXITS;
-	entry[0].edx = 0x1234;
-	entry[1].function = KVM_EXIT_STATS_LEAF_REASON_EXITS;
-	entry[1].index = EXIT_REASON_CPUID;
-	entry[1].flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
-	entry[1].ebx = 0x5678;
-	entry[2].function = KVM_EXIT_STATS_LEAF_REASON_CYCLES;
-	entry[2].edx = 0x9abc;
-	vcpu_init_cpuid(vcpu, cpuid);
+	add_cpuid_entries(vcpu, entries, ARRAY_SIZE(entries));
 
 	assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_EXITS, 7), 0, 0, 0, 0x1234,
 		    "User space's entry", 7);
@@ -392,8 +416,42 @@ static void test_cpuid_entry_wins(void)
 		    KVM_EXIT_STATS_UNDEFINED, "Exits", 35);
 	TEST_ASSERT(total_cycles(vcpu), "Cycles are not served");
 
-	free(cpuid);
 	kvm_vm_free(vm);
+}
+
+/* Entries of zeros for all leaves hide them, and each hides its own leaf only. */
+static void test_hiding(void)
+{
+	struct kvm_cpuid_entry2 entries[NR_LEAVES] = {};
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	struct regs regs;
+	u32 i, leaf;
+
+	for (i = 0; i < NR_LEAVES; i++)
+		entries[i].function = FIRST_LEAF + i;
+
+	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
+	add_cpuid_entries(vcpu, entries, NR_LEAVES);
+	for (leaf = FIRST_LEAF; leaf <= LAST_LEAF; leaf++)
+		assert_regs(ask(vcpu, leaf, EXIT_REASON_CPUID), 0, 0, 0, 0,
+			    "Hidden leaf", leaf);
+	kvm_vm_free(vm);
+
+	for (i = 0; i < NR_LEAVES; i++) {
+		vm = vm_create_with_one_vcpu(&vcpu, guest_code);
+		add_cpuid_entries(vcpu, &entries[i], 1);
+		for (leaf = FIRST_LEAF; leaf <= LAST_LEAF; leaf++) {
+			regs = ask(vcpu, leaf, EXIT_REASON_CPUID);
+			if (leaf == FIRST_LEAF + i)
+				assert_regs(regs, 0, 0, 0, 0, "Hidden leaf", leaf);
+			else
+				TEST_ASSERT(regs.eax | regs.ebx | regs.ecx | regs.edx,
+					    "Leaf %#x is hidden by an entry for %#x",
+					    leaf, FIRST_LEAF + i);
+		}
+		kvm_vm_free(vm);
+	}
 }
 
 /* The values are not for user space to set. */
@@ -403,8 +461,8 @@ static void test_not_advertised(void)
 	u32 i;
 
 	for (i = 0; i < cpuid->nent; i++)
-		TEST_ASSERT(cpuid->entries[i].function < KVM_EXIT_STATS_LEAF_SIGNATURE ||
-			    cpuid->entries[i].function > KVM_EXIT_STATS_LEAF_REASON_CYCLES,
+		TEST_ASSERT(cpuid->entries[i].function < FIRST_LEAF ||
+			    cpuid->entries[i].function > LAST_LEAF,
 			    "Leaf %#x is advertised", cpuid->entries[i].function);
 }
 
@@ -425,6 +483,25 @@ static void test_bad_scopes(void)
 	free(before);
 }
 
+/* Running VMs follow a change of the scope. */
+static void test_other_scope(void)
+{
+	char *before = strdup(scope);
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+
+	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
+	assert_signature(vcpu);
+	TEST_ASSERT(!write_scope(scope_is("vm") ? "host" : "vm"),
+		    "Failed to select another scope than %s", before);
+	assert_signature(vcpu);
+	kvm_vm_free(vm);
+
+	test_scope();
+	TEST_ASSERT(!write_scope(before), "Failed to select scope %s", before);
+	free(before);
+}
+
 /* Off, the leaves are as good as any other that does not exist. */
 static void test_off(void)
 {
@@ -441,9 +518,8 @@ static void test_off(void)
 	exits = reason_exits(vcpu, EXIT_REASON_CPUID);
 
 	TEST_ASSERT(!write_scope("off"), "Failed to switch accounting off");
-	for (leaf = KVM_EXIT_STATS_LEAF_SIGNATURE;
-	     leaf <= KVM_EXIT_STATS_LEAF_REASON_CYCLES; leaf++) {
-		other = ask(vcpu, KVM_EXIT_STATS_LEAF_SIGNATURE - 1, 1);
+	for (leaf = FIRST_LEAF; leaf <= LAST_LEAF; leaf++) {
+		other = ask(vcpu, FIRST_LEAF - 1, 1);
 		assert_regs(ask(vcpu, leaf, 1), other.eax, other.ebx,
 			    other.ecx, other.edx, "Leaf while off", leaf);
 	}
@@ -474,7 +550,7 @@ int main(int argc, char *argv[])
 		    "Failed to pin the test to a CPU");
 
 	ksft_print_header();
-	ksft_set_plan(9);
+	ksft_set_plan(11);
 
 	test_signature();
 	ksft_test_result_pass("the signature names version, exit reasons and scope\n");
@@ -490,11 +566,14 @@ int main(int argc, char *argv[])
 	ksft_test_result_pass("a VM sees the exits that its scope covers\n");
 	test_cpuid_entry_wins();
 	ksft_test_result_pass("an entry that user space sets wins\n");
+	test_hiding();
+	ksft_test_result_pass("an entry hides its leaf, five hide all\n");
 	test_not_advertised();
 	ksft_test_result_pass("the leaves are not advertised to user space\n");
 
 	if (access(PARAM, W_OK)) {
 		ksft_test_result_skip("bad scopes are refused: needs root\n");
+		ksft_test_result_skip("VMs follow a change of the scope: needs root\n");
 		ksft_test_result_skip("off, nothing is served or counted: needs root\n");
 	} else {
 		snprintf(scope_at_start, sizeof(scope_at_start), "%s", scope);
@@ -502,6 +581,8 @@ int main(int argc, char *argv[])
 
 		test_bad_scopes();
 		ksft_test_result_pass("bad scopes are refused\n");
+		test_other_scope();
+		ksft_test_result_pass("VMs follow a change of the scope\n");
 		test_off();
 		ksft_test_result_pass("off, nothing is served or counted\n");
 	}
