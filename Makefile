@@ -23,7 +23,7 @@ demo: ## everything from a bare machine to a guest's table of its own VM exits
 report: ## a page about the VM exits of a boot and of some work: build/report/index.html
 	@scripts/report
 
-test: ## the test suite
+test: ## the test suite, for one kernel or for KERNELS="X.Y ..."|all
 	@scripts/test
 
 bench: ## what exit accounting costs: build/X.Y/bench/
@@ -38,7 +38,7 @@ apply: ## apply the series to a tree of yours, as commits: LINUX=TREE
 series: ## export the series as mails: build/X.Y/series/
 	@scripts/series
 
-check: ## the gates of the series: builds, warnings, style, object code, documentation
+check: ## the gates of the series, or GATES="NAME ...": applies builds style docs round-trip
 	@scripts/check $(GATES)
 
 refresh: ## patches/ and the added files anew from commits: TREE=... BASE=...

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # The boot report's page has the figures of the samples that it is made from: recorded
 # ones, the first of a real run and some of its phases.
+#
+# usage: host-tests/report.sh
 . "$(dirname "$0")/cases"
 # Python's, so that jq does not check itself.
 python=(python3 -c)

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # scripts/scan-console finds each kind of splat, forgives none it should not, and
 # never takes "could not scan" for clean.
+#
+# usage: host-tests/scan.sh
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 dir=$(mktemp -d)

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Every script is clean to shellcheck, and executable if it is to be run; a commit that one
 # makes leaves nothing running.
+#
+# usage: host-tests/scripts.sh
 . "$(dirname "$0")/cases"
 
 # Jobs are sourced by L1's and L2's init, which have the functions that they call.

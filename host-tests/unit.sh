@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # The unit tests of the accounting's logic, as TAP.
+#
+# usage: host-tests/unit.sh
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 make -s -C "$top/host-tests/unit" >&2

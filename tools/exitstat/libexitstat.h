@@ -106,8 +106,8 @@ static inline struct exitstat exitstat_total(void)
 
 /*
  * The figures of one exit reason.  Returns false, and leaves them unchanged, if the
- * architecture does not define the reason.  Two CPUIDs; one if there were no exits,
- * which took no cycles either, or if the reason is not defined.
+ * architecture does not define the reason, or the host does not know it.  Two CPUIDs; one
+ * if there were no exits, which took no cycles either, or if the reason is not defined.
  */
 static inline bool exitstat_reason(uint32_t reason, struct exitstat *stat)
 {
