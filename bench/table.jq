@@ -1,6 +1,7 @@
-# The figures of scripts/bench as tables, from {exits, footprint, scaling}, of which any
-# may be missing.  $form: "full", all there is; "readme", what most want to know; both
-# Markdown that can also be read as it is; "mail", that as plain text for the cover letter.
+# The figures of scripts/bench as tables, from {exits, reads, footprint, scaling}, of which
+# any may be missing.  $form: "full", all there is; "readme", what most want to know;
+# "reads", what a read costs; all Markdown that can also be read as it is; "mail", what most
+# want to know as plain text for the cover letter.
 
 def pad($n): tostring | . + " " * ([$n - length, 0] | max);
 def lpad($n): tostring | " " * ([$n - length, 0] | max) + .;
@@ -64,6 +65,24 @@ def exits:
 	 [(["total", "of all exits"], ["reason", "of one reason"]) as [$leaf, $name] | ("vm", "host") as $scope
 	  | [$name, $scope] + [(1, 2, 4) | $v["patched \($scope) \($leaf)_\(.)"] - $v["patched \($scope) cpuid"] | signed]] | table);
 
+# A read in scope host visits each possible CPU, in a loop: a straight line by two points.
+def reads:
+	(map({ key: "\(.possible_cpus)", value: (.results | map({ key: "\(.setting) \(.exit)", value: .instructions }) | from_entries) })
+		| from_entries) as $v
+	| (map(.possible_cpus) | sort) as [$few, $many]
+	| def at($n; $what): $v["\($n)"][$what];
+	def row($name; $what):
+		at($few; $what) as $a | at($many; $what) as $b | (($b - $a) / ($many - $few)) as $slope | ($a - $few * $slope) as $base
+		| [$name, ($a | round), ($b | round)]
+			+ if $slope < 0.5 then ["\($a | round)", ($a | round)]
+			  else ["\($base | round) + \($slope | decimals(1)) n", ($base + $slope * 8192 | round)] end;
+	"Instructions from a guest's CPUID until it goes on, by the host's possible CPUs",
+	"(a CPUID for leaf 1 takes \(at($few; "vm cpuid") | round)):",
+	"",
+	([["scope, leaf", $few, $many, "n", "8192, by that formula"],
+	  row("host, one reason"; "host reason_1"), row("host, a total"; "host total_1"),
+	  row("vm, one reason, 1 vCPU"; "vm reason_1"), row("vm, a total, 1 vCPU"; "vm total_1")] | table);
+
 def footprint:
 	"Memory, in bytes:",
 	"",
@@ -91,11 +110,13 @@ def model($cpu; $s):
 
 def part(f): if . then f, "" else empty end;
 
+if $form == "reads" then .reads | reads else
 [
 	(.exits | part(exits)),
+	if $form == "full" then (.reads | part(reads)) else empty end,
 	(.footprint | part(footprint)),
 	if $form == "mail" then empty else
 		(.scaling | part(scaling)),
 		(if .scaling and .footprint then model(.footprint.cpu; .scaling), "" else empty end)
 	end
-] | .[:-1][]
+] | .[:-1][] end

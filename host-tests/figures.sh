@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# The figures that people read are those that were measured: README.md's tables and the
+# The figures that people read are those that were measured: the documents' tables and the
 # cover letters' are made from bench/figures/.
+#
+# usage: host-tests/figures.sh
 . "$(dirname "$0")/cases"
 
 # shellcheck disable=SC2317 # holds calls these
-readme_is_made() { "$top/scripts/figures" readme | diff "$top/README.md" -; }
+is_made() { "$top/scripts/figures" "$1" | diff "$top/$1" -; }
 # shellcheck disable=SC2317
 has_tables() {
 	local lines
@@ -16,8 +18,10 @@ in_bounds() { jq -e .exits "$1" | jq -r -f "$top/bench/bounds.jq" >"$dir/bounds"
 
 figures=("$top"/bench/figures/*.json)
 echo "TAP version 13"
-echo "1..$((1 + 2 * ${#figures[@]}))"
-holds "README.md has the tables of the figures" readme_is_made
+echo "1..$((2 + 2 * ${#figures[@]}))"
+for document in README.md docs/security.md; do
+	holds "$document has the tables of the figures" is_made "$document"
+done
 for f in "${figures[@]}"; do
 	holds "$(basename "$f" .json): the cover letter's tables are whole and fit a mail" has_tables "$f"
 	holds "$(basename "$f" .json): the figures are within the bounds" in_bounds "$f"
