@@ -55,7 +55,8 @@ u32 kvm_exit_stats_isa __read_mostly;
 
 /*
  * A vCPU that is not online is missed, and one that is being put, or whose
- * interval is being ended, may overwrite it.
+ * interval is being ended, may overwrite it.  What was noted of loads is void,
+ * too: none are noted while accounting is off.
  */
 static void kvm_exit_stats_drop_intervals(void)
 {
@@ -65,9 +66,11 @@ static void kvm_exit_stats_drop_intervals(void)
 
 	mutex_lock(&kvm_lock);
 	list_for_each_entry(kvm, &vm_list, vm_list) {
-		kvm_for_each_vcpu(i, vcpu, kvm)
+		kvm_for_each_vcpu(i, vcpu, kvm) {
 			WRITE_ONCE(vcpu->arch.exit_stats.start,
 				   KVM_EXIT_STATS_CLOSED);
+			WRITE_ONCE(vcpu->arch.exit_stats.loaded, 0);
+		}
 	}
 	mutex_unlock(&kvm_lock);
 
@@ -186,7 +189,8 @@ static u32 kvm_exit_stats_slot(struct kvm_vcpu *vcpu)
 
 /*
  * Zero if the TSC was set back, or if @start is zero: stop() found that not one
- * tick had passed, or the vCPU was loaded without noting the TSC.
+ * tick had passed, the vCPU was loaded without noting the TSC, or it was no
+ * start, see kvm_exit_stats_vcpu_put().
  */
 static u64 kvm_exit_stats_neg_cycles_since(u64 start)
 {
@@ -202,11 +206,11 @@ static void kvm_exit_stats_add_resumed(struct kvm_vcpu *vcpu)
 	u32 slot = kvm_exit_stats_slot(vcpu);
 	u64 neg_cycles;
 
-	/* Else the vCPU may have been loaded without noting the TSC. */
+	/* Being switched off, the vCPU may be loaded without noting the TSC. */
 	if (!static_key_enabled(&kvm_exit_stats_enabled))
 		return;
 
-	neg_cycles = kvm_exit_stats_neg_cycles_since(es->loaded);
+	neg_cycles = kvm_exit_stats_neg_cycles_since(READ_ONCE(es->loaded));
 	es->total.neg_cycles += neg_cycles;
 	es->stats.reasons[slot].neg_cycles += neg_cycles;
 	this_cpu_add(kvm_cpu_exit_stats.reasons[slot].neg_cycles, neg_cycles);
@@ -214,7 +218,7 @@ static void kvm_exit_stats_add_resumed(struct kvm_vcpu *vcpu)
 
 void __kvm_exit_stats_vcpu_load(struct kvm_vcpu *vcpu)
 {
-	vcpu->arch.exit_stats.loaded = rdtsc();
+	WRITE_ONCE(vcpu->arch.exit_stats.loaded, rdtsc());
 }
 
 void __kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu)
@@ -224,7 +228,7 @@ void __kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu)
 
 	if (kvm_exit_stats_is_open(start)) {
 		/* What stop() left if the TSC was set back is no start. */
-		if (start < es->loaded)
+		if (start < READ_ONCE(es->loaded))
 			start = 0;
 		kvm_exit_stats_account(vcpu, kvm_exit_stats_slot(vcpu),
 				       kvm_exit_stats_neg_cycles_since(start));
@@ -246,11 +250,10 @@ void __kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 	/* kvm_exit_stats_vcpu_put() would account the same. */
 	preempt_disable();
 	start = READ_ONCE(es->start);
-	if (kvm_exit_stats_is_open(start)) {
+	if (kvm_exit_stats_is_open(start))
 		kvm_exit_stats_account(vcpu, kvm_exit_stats_slot(vcpu), 0);
-	} else if (kvm_exit_stats_is_resumed(start)) {
+	else if (kvm_exit_stats_is_resumed(start))
 		kvm_exit_stats_add_resumed(vcpu);
-	}
 	WRITE_ONCE(es->start, KVM_EXIT_STATS_CLOSED);
 	preempt_enable();
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -578,6 +579,9 @@ int main(int argc, char *argv[])
 	} else {
 		snprintf(scope_at_start, sizeof(scope_at_start), "%s", scope);
 		atexit(restore_scope);
+		/* The runner's timeout must not leave scope host, which leaks. */
+		signal(SIGTERM, exit);
+		signal(SIGINT, exit);
 
 		test_bad_scopes();
 		ksft_test_result_pass("bad scopes are refused\n");

@@ -371,6 +371,24 @@ static void what_was_missed_is_dropped_before_it_could_end(void **state)
 	assert_int_equal(total_cycles(vcpu), 0);
 }
 
+/* The vCPU has been loaded meanwhile, where the TSC is behind what was noted. */
+static void a_load_before_switching_on_hides_no_start(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[1];
+
+	kvm_exit_stats_vcpu_load(vcpu);
+	kvm_exit_stats_vcpu_put(vcpu);
+	set_scope("off");
+	shim_cpu = 1;
+	kvm_exit_stats_vcpu_load(vcpu);
+	set_scope("vm");
+	begin(vcpu, 30);
+	elapse(10);
+	kvm_exit_stats_vcpu_put(vcpu);
+	assert_int_equal(exits(vcpu, 30), 1);
+	assert_int_equal(cycles(vcpu, 30), 10);
+}
+
 /* Such a vCPU, whose load is off already when its put is not. */
 static void a_put_without_a_load_bills_nothing(void **state)
 {
@@ -675,6 +693,7 @@ int main(void)
 		test(keys_are_flipped_in_a_safe_order),
 		test(an_exit_in_flight_is_dropped_when_counting_stops),
 		test(what_was_missed_is_dropped_before_it_could_end),
+		test(a_load_before_switching_on_hides_no_start),
 		test(a_put_without_a_load_bills_nothing),
 		test(bad_parameters_change_nothing),
 		test(without_a_vendor_nothing_is_counted),
