@@ -67,19 +67,18 @@ def exits:
 
 # A read in scope host visits each possible CPU, in a loop: a straight line by two points.
 def reads:
-	(map({ key: "\(.possible_cpus)", value: (.results | map({ key: "\(.setting) \(.exit)", value: .instructions }) | from_entries) })
-		| from_entries) as $v
-	| (map(.possible_cpus) | sort) as [$few, $many]
-	| def at($n; $what): $v["\($n)"][$what];
-	def row($name; $what):
-		at($few; $what) as $a | at($many; $what) as $b | (($b - $a) / ($many - $few)) as $slope | ($a - $few * $slope) as $base
+	def by_name: map(select(.build == "patched") | { key: "\(.setting) \(.exit)", value: .instructions }) | from_entries;
+	.reads.possible_cpus as $n | (.exits.results | by_name) as $one | (.reads.results | by_name) as $many
+	| def row($name; $what):
+		$one[$what] as $a | $many[$what] as $b
+		| (($b - $a) / ($n - 1) * 10 | round / 10) as $slope | ($a - $slope | round) as $base
 		| [$name, ($a | round), ($b | round)]
 			+ if $slope < 0.5 then ["\($a | round)", ($a | round)]
-			  else ["\($base | round) + \($slope | decimals(1)) n", ($base + $slope * 8192 | round)] end;
+			  else ["\($base) + \($slope | decimals(1)) n", ($base + $slope * 8192 | round)] end;
 	"Instructions from a guest's CPUID until it goes on, by the host's possible CPUs",
-	"(a CPUID for leaf 1 takes \(at($few; "vm cpuid") | round)):",
+	"(a CPUID for leaf 1 takes \($one["vm cpuid"] | round)):",
 	"",
-	([["scope, leaf", $few, $many, "n", "8192, by that formula"],
+	([["scope, leaf", 1, $n, "n", "8192, by that formula"],
 	  row("host, one reason"; "host reason_1"), row("host, a total"; "host total_1"),
 	  row("vm, one reason, 1 vCPU"; "vm reason_1"), row("vm, a total, 1 vCPU"; "vm total_1")] | table);
 
@@ -110,10 +109,10 @@ def model($cpu; $s):
 
 def part(f): if . then f, "" else empty end;
 
-if $form == "reads" then .reads | reads else
+if $form == "reads" then reads else
 [
 	(.exits | part(exits)),
-	if $form == "full" then (.reads | part(reads)) else empty end,
+	if $form == "full" and .reads and .exits then reads, "" else empty end,
 	(.footprint | part(footprint)),
 	if $form == "mail" then empty else
 		(.scaling | part(scaling)),

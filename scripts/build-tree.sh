@@ -38,9 +38,9 @@ build_tree() {
 		mv "$tree.part" "$tree"
 	fi
 	rm -f "$tree/.git/index.lock" # of a verb that was killed: the lock is ours
-	git -C "$tree" fetch -q "$base" "$base_commit"
+	plain_git -C "$tree" fetch -q "$base" "$base_commit"
 	"$top/scripts/series-commit" "$base" "$base_commit" "$tree.series" >/dev/null
-	git -C "$tree" fetch -q "$tree.series" HEAD
+	plain_git -C "$tree" fetch -q "$tree.series" HEAD
 	series_commit=$(git -C "$tree" rev-parse FETCH_HEAD)
 	rm -rf "$tree.series"
 }
