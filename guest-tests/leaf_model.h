@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kselftest.h"
@@ -128,6 +129,23 @@ static inline uint32_t hostile_index(uint32_t n)
 	mixed ^= mixed >> 13;
 	/* Half of them small, for few others name a reason. */
 	return mixed & 1 ? mixed : mixed >> 25;
+}
+
+/*
+ * By how much to divide the number of indices, as told by the job: those that say nothing
+ * new need not all be asked for on each kernel.
+ */
+static inline uint32_t fewer(void)
+{
+	const char *by = getenv("fewer");
+
+	return by && atoi(by) > 0 ? atoi(by) : 1;
+}
+
+/* Whether the N-th index says something new: the low ones, powers and flagged reasons. */
+static inline bool hostile_index_is_special(uint32_t n)
+{
+	return n < 256 || (n >= NR_SHORT_INDICES && n < NR_INDICES - NR_RANDOM);
 }
 
 /* The K-th of NR_LEAVES_ASKED: two in turn that are out of range, then the five. */
