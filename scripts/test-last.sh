@@ -1,6 +1,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154,SC2034 # all but what is local here is scripts/test's
-# Sourced by scripts/test: on the kernel's own checkers, one kernel is enough.
+# Sourced by scripts/test: the kernel's own checkers, for which one kernel is enough, and
+# all gates, for maintainers look at the newest series.
+gates=()
 
 # The debug kernel, on which all takes some ten times as long, and kmemleak looks at all
 # memory.
