@@ -24,7 +24,7 @@ settings=(unpatched vm)
 for setting in "${settings[@]}"; do
 	image=$patched cmdline=kvm.exit_stats=$setting
 	[ "$setting" != unpatched ] || image=$unpatched cmdline=
-	FILES=$out/selftests.cpio L1_CMDLINE="kvm.force_emulation_prefix=1 $cmdline" MACHINE_TIMEOUT=1200 \
+	FILES=$out/selftests.cpio L1_CMDLINE="kvm.force_emulation_prefix=1 $cmdline" \
 		boot "selftests-$setting" "$image" selftests
 done
 # shellcheck disable=SC2317 # scripts/test calls it
