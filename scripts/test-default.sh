@@ -2,11 +2,13 @@
 # shellcheck disable=SC2154,SC2034 # all but what is local here is scripts/test's
 # Sourced by scripts/test: what one kernel is enough for.
 
-# Compiled out.  That KVM's code is then the unpatched kernel's, which makes a boot of it
-# needless, is a gate on each kernel.
-"$top/scripts/kernel" compiled-out
-boot compiled-out "$out/compiled-out/arch/x86/boot/bzImage" absent absent supported
-costs=exits
+# What one kernel has the time for: the feature compiled out, of which a gate says on each
+# kernel that KVM's code is then the unpatched one's, and what costs are compared with.
+if [ "$alone" = yes ]; then
+	"$top/scripts/kernel" compiled-out
+	boot compiled-out "$out/compiled-out/arch/x86/boot/bzImage" absent absent supported
+	costs=exits
+fi
 
 # Shadow paging, of which the hooks know nothing
 CPUS=1 L1_CMDLINE=kvm_intel.ept=0 boot ept0 "$patched" stimuli stimuli
