@@ -23,6 +23,7 @@ start module-exports "$top/scripts/module-exports" "$out/modules"
 selftests=$(dirname "$("$top/scripts/kvm-tests" selftests)")
 "$top/scripts/image" tree "$out/selftests.cpio" "$selftests"
 settings=(unpatched vm)
+[ "$alone" = no ] || settings=(unpatched off vm host)
 for setting in "${settings[@]}"; do
 	image=$patched cmdline=kvm.exit_stats=$setting
 	[ "$setting" != unpatched ] || image=$unpatched cmdline=

@@ -8,7 +8,9 @@ gates=()
 # memory.  ACPI, with its many small allocations, would take longer than all tests.
 debug_cmdline="slower=20 mem=768M acpi=off"
 "$top/scripts/kernel" debug
-L1_CMDLINE=$debug_cmdline boot debug "$out/debug/arch/x86/boot/bzImage" "parameter debug paths leaks" \
+# It has taken half an hour, on a slow machine.
+debug_timeout=$((2 * MACHINE_TIMEOUT))
+MACHINE_TIMEOUT=$debug_timeout L1_CMDLINE=$debug_cmdline boot debug "$out/debug/arch/x86/boot/bzImage" "parameter debug paths leaks" \
 	parameter cpuid-tool contract-vm smp exitstat contract-host absent stimuli leaks
 
 # Errors that only this kernel can find: each of these splats.
@@ -17,7 +19,7 @@ found_by_splat() {
 	local mutation=$1 dir=$results/mutation-$1 splat splats
 	mkdir -p "$dir"
 	"$top/scripts/kernel" "debug-mutation-$mutation" && pack_job "$dir" "cpuid leaks" || return
-	! L1_CMDLINE=$debug_cmdline \
+	! MACHINE_TIMEOUT=$debug_timeout L1_CMDLINE=$debug_cmdline \
 		"$top/scripts/machine" "$dir" "$out/debug-mutation-$mutation/arch/x86/boot/bzImage" "$dir/job.cpio" "$system" || return
 	mapfile -t splats < <(sed -n 's/^Splat: //p' "$top/kvm-tests/mutations/debug/$mutation.patch")
 	[ ${#splats[@]} -gt 0 ] && for splat in "${splats[@]}"; do grep "$splat" "$dir/splats.log" || return; done
