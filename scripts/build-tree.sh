@@ -21,6 +21,9 @@ build_tree() {
 	base_commit=$(git -C "$base" rev-parse --verify "$base_commit^{commit}")
 	tree=$cache/tree/$name
 	export CCACHE_BASEDIR=$cache
+	# It compiles with other paths to the source than ccache does by default, and they
+	# are in the strings of warnings: what one has cached is not what the other makes.
+	unset CCACHE_DEPEND
 
 	mkdir -p "$cache/tree"
 	exec 9>"$tree.lock"
