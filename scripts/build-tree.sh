@@ -10,7 +10,7 @@
 # it.  Sets tree, base_commit, series_commit and name, which tells apart what is
 # built from LINUX=.
 build_tree() {
-	local kernel=$1 base
+	local kernel=$1 base patch file series
 	base=$("$top/scripts/source")
 	name=$kernel
 	base_commit=base
@@ -41,11 +41,23 @@ build_tree() {
 		mv "$tree.part" "$tree"
 	fi
 	rm -f "$tree/.git/index.lock" # of a verb that was killed: the lock is ours
-	plain_git -C "$tree" fetch -q "$base" "$base_commit"
-	"$top/scripts/series-commit" "$base" "$base_commit" "$tree.series" >/dev/null
-	plain_git -C "$tree" fetch -q "$tree.series" HEAD
-	series_commit=$(git -C "$tree" rev-parse FETCH_HEAD)
-	rm -rf "$tree.series"
+	# The same patches make the same commits: once will do.  A file that is missing is
+	# series-commit's to name.
+	series=refs/exit-stats/$({
+		echo "$base_commit $GIT_COMMITTER_NAME $GIT_COMMITTER_EMAIL"
+		cat "$top/scripts/series-commit"
+		for patch in "$top/patches/$kernel"/[0-9]*.patch; do
+			cat "$patch"
+			for file in $(adds "$patch"); do cat "$(kept_in "$file")" 2>&1 || true; done
+		done
+	} | sha256sum | cut -c1-16)
+	if ! series_commit=$(git -C "$tree" rev-parse -q --verify "$series^{commit}"); then
+		plain_git -C "$tree" fetch -q "$base" "$base_commit"
+		"$top/scripts/series-commit" "$base" "$base_commit" "$tree.series" >/dev/null
+		plain_git -C "$tree" fetch -q "$tree.series" "+HEAD:$series"
+		series_commit=$(git -C "$tree" rev-parse "$series")
+		rm -rf "$tree.series"
+	fi
 }
 
 # switch_tree COMMIT: have its files, leaving alone those that are the same.
