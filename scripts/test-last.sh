@@ -10,8 +10,8 @@ debug_cmdline="slower=20 mem=768M"
 "$top/scripts/kernel" debug
 # It has taken half an hour, on a slow machine.
 debug_timeout=$((2 * MACHINE_TIMEOUT))
-MACHINE_TIMEOUT=$debug_timeout L1_CMDLINE=$debug_cmdline boot debug "$out/debug/arch/x86/boot/bzImage" "parameter debug paths leaks" \
-	parameter cpuid-tool contract-vm smp exitstat contract-host absent stimuli leaks
+MACHINE_TIMEOUT=$debug_timeout L1_CMDLINE=$debug_cmdline boot debug "$out/debug/arch/x86/boot/bzImage" "parameter debug selftest paths leaks" \
+	parameter cpuid-tool contract-vm exitstat contract-host absent selftest-vm selftest-host stimuli leaks
 
 # Errors that only this kernel can find: each of these splats.
 # shellcheck disable=SC2317 # start calls it
