@@ -7,6 +7,7 @@
 #   BACKEND=bochs|qemu    instead of what the machine offers
 #   EXTRA_CONFIG=FILE     a kernel config fragment to add
 #   GATES="NAME ..."      some of them, for make check
+#   TREE=TREE BASE=COMMIT the commits since BASE, for make refresh
 
 export KERNEL KERNELS LINUX BACKEND EXTRA_CONFIG
 
@@ -14,8 +15,10 @@ export KERNEL KERNELS LINUX BACKEND EXTRA_CONFIG
 .PHONY: help demo report test bench kernel apply series check refresh clean
 
 help: ## this list
-	@echo "usage: make VERB [KERNEL=X.Y] [LINUX=TREE] [BACKEND=bochs|qemu] [EXTRA_CONFIG=FILE]"
+	@echo "usage: make VERB [VARIABLE=VALUE]..."
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
+	@echo
+	@sed -n 's/^#   \(.*\)/  \1/p' Makefile
 
 demo: ## everything from a bare machine to a guest's table of its own VM exits
 	@scripts/demo
@@ -38,11 +41,11 @@ apply: ## apply the series to a tree of yours, as commits: LINUX=TREE
 series: ## export the series as mails: build/X.Y/series/
 	@scripts/series
 
-check: ## the gates of the series, or GATES="NAME ...": applies builds style docs round-trip
+check: ## the gates of the series, or GATES="NAME ...", of which scripts/check has a list
 	@scripts/check $(GATES)
 
 refresh: ## patches/ and the added files anew from commits: TREE=... BASE=...
-	@scripts/refresh $(TREE) $(BASE)
+	@scripts/refresh "$(TREE)" "$(BASE)"
 
 clean: ## remove what was built here, not the cache
 	rm -rf build

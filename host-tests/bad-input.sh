@@ -41,11 +41,13 @@ unchanged() {
 head=$(git -C "$small" rev-parse HEAD)
 
 echo "TAP version 13"
-echo "1..30"
+echo "1..33"
 
 refuses "unknown KERNEL" "KERNEL=5.4 is not supported; choose one of:" env KERNEL=5.4 "$top/scripts/kernel"
 refuses "KERNEL that is equal only as a number" "is not supported" env KERNEL="${kernel}0" "$top/scripts/kernel"
 refuses "KERNELS with an unknown one" "KERNELS names 5.4" env KERNELS="$kernel 5.4" "$top/scripts/test"
+refuses "KERNELS and KERNEL" "leave one of them out" env KERNELS="$kernel" KERNEL="$kernel" "$top/scripts/test"
+refuses "KERNELS and LINUX" "leave one of them out" env KERNELS="$kernel" LINUX="$top" "$top/scripts/test"
 refuses "apply without LINUX" "which tree" "$top/scripts/apply"
 refuses "LINUX that does not exist" "is not a directory" env LINUX="$dir/none" "$top/scripts/apply"
 mkdir "$dir/plain"
@@ -55,7 +57,7 @@ refuses "LINUX that is no kernel" "not a Linux source tree" env LINUX="$top" KER
 sed -i 's/^PATCHLEVEL = .*/PATCHLEVEL = 99/' "$small/Makefile"
 git -C "$small" commit -q -a -m other-version
 refuses "LINUX of another version than KERNEL" "is Linux [0-9]+.99, but the patches are for $kernel" env LINUX="$small" KERNEL="$kernel" "$top/scripts/apply"
-refuses "LINUX of an unsupported version" "KERNEL=[0-9]+.99 is not supported" env LINUX="$small" "$top/scripts/apply"
+refuses "LINUX of an unsupported version" "is Linux [0-9]+.99, but there are patches for" env LINUX="$small" "$top/scripts/apply"
 git -C "$small" reset -q --hard "$head"
 
 echo "/* mine */" >>"$small/arch/x86/kvm/x86.c"
@@ -85,6 +87,7 @@ mkdir "$dir/copy"
 cp -r "$top"/{scripts,kernels,patches} "$dir/copy/"
 another=$(awk -v k="$kernel" '!/^#/ && NF && $1 "" != k "" { print $1; exit }' "$top/kernels")
 refuses "refresh with another KERNEL than the tree's" "is Linux $kernel, but KERNEL=$another" env KERNEL="$another" "$dir/copy/scripts/refresh" "$small" HEAD~1
+refuses "refresh without BASE" "say: make refresh TREE=" "$dir/copy/scripts/refresh" "$small" ""
 refuses "refresh from no kernel" "is not a git tree of Linux" "$dir/copy/scripts/refresh" "$top" HEAD
 holds "the patches are still there" diff -r "$top/patches" "$dir/copy/patches"
 

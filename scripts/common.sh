@@ -31,12 +31,18 @@ kernel_field() {
 
 supported_kernels() { awk '!/^#/ && NF { printf "%s%s", sep, $1; sep = " " }' "$top/kernels"; }
 
-# The kernel a verb works on: $KERNEL, or else the first one in the table.
+# The kernel a verb works on: $KERNEL, or else that of $LINUX, or else the first one in the table.
 selected_kernel() {
 	local k=${KERNEL:-}
-	[ -n "$k" ] || k=$(supported_kernels | cut -d' ' -f1)
-	kernel_field "$k" 1 >/dev/null ||
-		die "KERNEL=$k is not supported; choose one of: $(supported_kernels)"
+	if [ -n "$k" ]; then
+		kernel_field "$k" 1 >/dev/null ||
+			die "KERNEL=$k is not supported; choose one of: $(supported_kernels)"
+	elif [ -n "${LINUX:-}" ] && k=$(tree_kernel "$LINUX") && [ -n "$k" ]; then
+		kernel_field "$k" 1 >/dev/null ||
+			die "$LINUX is Linux $k, but there are patches for $(supported_kernels) only; check out one of these, or see docs/new-kernel.md"
+	else
+		k=$(supported_kernels | cut -d' ' -f1)
+	fi
 	echo "$k"
 }
 
