@@ -37,6 +37,7 @@ compare_selftests() {
 		cut_out "selftests-$setting" selftests
 		same+=("$setting=$results/selftests-$setting/selftests.ktap")
 	done
+	# Some 50 pass on this CPU; most of them have to, or the comparison would say little.
 	"$top/scripts/same-results" 30 "${same[@]}" >"$results/selftests.ktap"
 }
 
@@ -56,7 +57,8 @@ found() {
 	else
 		"$top/scripts/kernel" "mutation-$mutation" &&
 			pack_job "$dir" "$job" &&
-			CPUS=${cpus_for[$job]:-1} L1_CMDLINE="${cmdline_for[$job]:-}${only:+ only=$only}" "$top/scripts/machine" "$dir" "$out/mutation-$mutation/arch/x86/boot/bzImage" "$dir/job.cpio" "$system"
+			CPUS=${cpus_for[$job]:-1} L1_CMDLINE="${cmdline_for[$job]:-}${only:+ only=$only}" \
+				"$top/scripts/machine" "$dir" "$out/mutation-$mutation/arch/x86/boot/bzImage" "$dir/job.cpio" "$system"
 	fi && tr -d '\r' <"$dir/console.log" | grep "^not ok [0-9]* $(header "$mutation" Found-by)"
 }
 if [ "$alone" = yes ]; then
