@@ -151,7 +151,8 @@ EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_exit_stats_set_isa);
 /* Once the VM has the vCPU for good.  Its sums include it from now on. */
 void kvm_exit_stats_vcpu_publish(struct kvm_vcpu *vcpu)
 {
-	llist_add(&vcpu->arch.exit_stats.node, &vcpu->kvm->arch.exit_stats);
+	llist_add(&vcpu->arch.exit_stats.node,
+		  &vcpu->kvm->arch.exit_stats_vcpus);
 }
 
 /* Spare the guest's reads the search for an entry that is hardly ever there. */
@@ -206,7 +207,7 @@ static void kvm_exit_stats_add_resumed(struct kvm_vcpu *vcpu)
 	u32 slot = kvm_exit_stats_slot(vcpu);
 	u64 neg_cycles;
 
-	/* Being switched off, the vCPU may be loaded without noting the TSC. */
+	/* While it is being switched off, vCPUs are loaded without noting that. */
 	if (!static_key_enabled(&kvm_exit_stats_enabled))
 		return;
 
@@ -310,10 +311,11 @@ static u64 kvm_exit_stats_cpu_total(const struct kvm_exit_stats *stats,
 /* Sums are no snapshot: vCPUs and CPUs go on counting meanwhile. */
 static u64 kvm_exit_stats_vm_sum(struct kvm *kvm, u32 slot, bool cycles)
 {
+	struct llist_node *first = READ_ONCE(kvm->arch.exit_stats_vcpus.first);
 	struct kvm_vcpu_exit_stats *es;
 	u64 sum = 0;
 
-	llist_for_each_entry(es, READ_ONCE(kvm->arch.exit_stats.first), node)
+	llist_for_each_entry(es, first, node)
 		sum += kvm_exit_stats_counter(slot == TOTAL ? &es->total :
 					      &es->stats.reasons[slot], cycles);
 

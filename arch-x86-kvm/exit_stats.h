@@ -96,9 +96,10 @@ static __always_inline u32 kvm_exit_stats_basic_reason(struct kvm_vcpu *vcpu)
 }
 
 /*
- * The vCPU's counters are safe from kvm_exit_stats_vcpu_put() meanwhile, for
- * the interval is closed.  The CPU's are not safe from another vCPU that
- * preempts this one, or from a migration, hence the this_cpu operations.
+ * The vCPU's counters are safe from kvm_exit_stats_vcpu_put() meanwhile: the
+ * interval is closed, or else preemption is disabled.  The CPU's are not safe
+ * from another vCPU that preempts this one, or from a migration, hence the
+ * this_cpu operations.
  */
 static __always_inline void kvm_exit_stats_account(struct kvm_vcpu *vcpu,
 						   unsigned long slot,

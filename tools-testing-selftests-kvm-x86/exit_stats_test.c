@@ -171,15 +171,26 @@ static int write_scope(const char *name)
 	return r;
 }
 
-/* Also if an assertion has failed while it was another one. */
-static void restore_scope(void)
+static bool restore_scope(void)
 {
 	int fd = open(PARAM, O_WRONLY);
 
-	if (fd < 0 || write(fd, scope_at_start, strlen(scope_at_start)) < 0)
+	return fd >= 0 &&
+	       write(fd, scope_at_start, strlen(scope_at_start)) >= 0;
+}
+
+/* Also if an assertion has failed while it was another one. */
+static void restore_scope_at_exit(void)
+{
+	if (!restore_scope())
 		perror("Failed to restore " PARAM);
-	if (fd >= 0)
-		close(fd);
+}
+
+/* The runner's timeout must not leave scope host, which leaks. */
+static void restore_scope_and_die(int sig)
+{
+	restore_scope();
+	_exit(128 + sig);
 }
 
 static void assert_signature(struct kvm_vcpu *vcpu)
@@ -578,10 +589,9 @@ int main(int argc, char *argv[])
 		ksft_test_result_skip("off, nothing is served or counted: needs root\n");
 	} else {
 		snprintf(scope_at_start, sizeof(scope_at_start), "%s", scope);
-		atexit(restore_scope);
-		/* The runner's timeout must not leave scope host, which leaks. */
-		signal(SIGTERM, exit);
-		signal(SIGINT, exit);
+		atexit(restore_scope_at_exit);
+		signal(SIGTERM, restore_scope_and_die);
+		signal(SIGINT, restore_scope_and_die);
 
 		test_bad_scopes();
 		ksft_test_result_pass("bad scopes are refused\n");

@@ -197,7 +197,7 @@ struct kvm {
 	struct kvm *vm_list;
 	struct dentry *debugfs_dentry;
 	struct {
-		struct llist_head exit_stats;
+		struct llist_head exit_stats_vcpus;
 	} arch;
 	struct kvm_vcpu vcpu[SHIM_VCPUS];
 };
