@@ -207,7 +207,7 @@ static void kvm_exit_stats_add_resumed(struct kvm_vcpu *vcpu)
 	u32 slot = kvm_exit_stats_slot(vcpu);
 	u64 neg_cycles;
 
-	/* While it is being switched off, vCPUs are loaded without noting that. */
+	/* While that is being switched off, loads may not note the TSC. */
 	if (!static_key_enabled(&kvm_exit_stats_enabled))
 		return;
 
