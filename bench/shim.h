@@ -26,6 +26,9 @@ typedef uint16_t u16;
 #define __aligned(n) __attribute__((aligned(n)))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
+#define asm_inline asm __inline
+/* The C library's; newer kernels have one of their own. */
+#undef __CONCAT
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 #define CC_SET(c) "\n\t/* output condition code " #c "*/\n"
