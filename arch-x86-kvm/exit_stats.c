@@ -207,7 +207,10 @@ static void kvm_exit_stats_add_resumed(struct kvm_vcpu *vcpu)
 	u32 slot = kvm_exit_stats_slot(vcpu);
 	u64 neg_cycles;
 
-	/* While that is being switched off, loads may not note the TSC. */
+	/*
+	 * While accounting is being switched off, vCPUs may be loaded without
+	 * noting the TSC.
+	 */
 	if (!static_key_enabled(&kvm_exit_stats_enabled))
 		return;
 

@@ -37,7 +37,7 @@ compare_selftests() {
 		cut_out "selftests-$setting" selftests
 		same+=("$setting=$results/selftests-$setting/selftests.ktap")
 	done
-	# Some 50 pass on this CPU; most of them have to, or the comparison would say little.
+	# 37 pass on this CPU; most of them have to, or the comparison would say little.
 	"$top/scripts/same-results" 30 "${same[@]}" >"$results/selftests.ktap"
 }
 
