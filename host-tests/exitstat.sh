@@ -6,7 +6,7 @@
 # usage: [UPDATE=1] host-tests/exitstat.sh
 #
 # With UPDATE=1, what exitstat/expected/ holds is written anew, for review.
-. "$(dirname "$0")/../scripts/common.sh"
+. "$(dirname "$0")/../scripts/lib/common.sh"
 # It takes a quarter of a minute; what hangs, fails.
 [ -n "${LIMITED:-}" ] || LIMITED=1 exec timeout -k 5 180 "$0"
 here=$top/host-tests/exitstat

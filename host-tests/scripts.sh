@@ -21,8 +21,8 @@ done
 # In the foreground, a gc has packed when the commit returns.
 repo=$dir/tree
 commit() (
-	# shellcheck source=scripts/common.sh
-	. "$top/scripts/common.sh"
+	# shellcheck source=scripts/lib/common.sh
+	. "$top/scripts/lib/common.sh"
 	git init -q "$repo" && cd "$repo" && git config gc.auto 1 && git config gc.autoDetach false
 	seq 1000 | split -l 1
 	plain_git add . && plain_git commit -q --author "test <test@localhost>" -m test

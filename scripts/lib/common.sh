@@ -5,7 +5,7 @@
 set -euo pipefail
 
 verb=$(basename "$0")
-top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cache=${XDG_CACHE_HOME:-${HOME:?is not set, nor is XDG_CACHE_HOME}/.cache}/kvm-exit-stats
 export CCACHE_DIR=${CCACHE_DIR:-$cache/ccache}
 # Git refuses to commit without an identity, and a bare machine has none.
@@ -52,13 +52,13 @@ tree_kernel() {
 		awk '$1 == "VERSION" { v = $3 } $1 == "PATCHLEVEL" { print v "." $3 }' || true
 }
 
-# kept_in FILE: where this repository keeps a file that the series adds to the kernel,
-# once for all kernels: in a directory named like the kernel's.
+# kept_in FILE: where this repository keeps a file that the series adds to the kernel, once for
+# all kernels.  Where their paths differ, it has the newest kernel's.
 kept_in() {
-	local dir
-	dir=$(dirname "$1")
-	dir=${dir/x86_64/x86} # the selftests', on older kernels
-	echo "$top/${dir//\//-}/$(basename "$1")"
+	case $1 in
+	arch/x86/kvm/*) echo "$top/arch-x86-kvm/${1#arch/x86/kvm/}" ;;
+	*) echo "$top/patches/files/${1/kvm\/x86_64/kvm/x86}" ;;
+	esac
 }
 
 # adds PATCH: the files that its commit adds
