@@ -22,7 +22,7 @@
 #include "cpuid.h"
 #include "exit_stats.h"
 
-/* Instead of a slot: all of them */
+/* Pseudo-slot: the sum of all slots */
 #define TOTAL	KVM_EXIT_STATS_NR_SLOTS
 
 enum kvm_exit_stats_scope {
@@ -49,14 +49,14 @@ static_assert(KVM_EXIT_STATS_OTHER + 1 <= KVM_EXIT_STATS_NR_SLOTS);
 
 static DEFINE_MUTEX(kvm_exit_stats_lock);
 static int exit_stats_scope __read_mostly = SCOPE_VM;
-/* What guests are served, also for the moment that it takes to switch it off */
+/* The last scope other than "off".  Guests read it until "enabled" goes off. */
 static int exit_stats_served __read_mostly = SCOPE_VM;
 u32 kvm_exit_stats_isa __read_mostly;
 
 /*
- * A vCPU that is not online is missed, and one that is being put, or whose
- * interval is being ended, may overwrite it.  What was noted of loads is void,
- * too: none are noted while accounting is off.
+ * This may miss an interval: kvm_for_each_vcpu() skips vCPUs that are not
+ * online yet, and a vCPU that is being put, or is in stop(), may overwrite
+ * CLOSED.  Also clear "loaded", which goes stale while accounting is off.
  */
 static void kvm_exit_stats_drop_intervals(void)
 {
@@ -74,7 +74,7 @@ static void kvm_exit_stats_drop_intervals(void)
 	}
 	mutex_unlock(&kvm_lock);
 
-	/* Wait for whoever has seen it open, with preemption disabled. */
+	/* Wait for those who saw an open interval, with preemption disabled. */
 	synchronize_rcu();
 }
 
@@ -88,11 +88,11 @@ static void kvm_exit_stats_update(void)
 		return;
 
 	/*
-	 * Intervals begin with interrupts off.  Hence none begins any more when
-	 * the open ones are dropped.  Drop them twice: a vCPU that is put just
-	 * then turns open into resumed, but only once.  What slips through all
-	 * the same is ended while that still works, or dropped when accounting
-	 * is switched on again.
+	 * Intervals begin with interrupts off, so none begins after the first
+	 * synchronize_rcu().  Drop them twice: a vCPU that is put during the
+	 * first pass may turn open into resumed, but only once.  An interval
+	 * that is missed all the same ends before "enabled" goes off, or is
+	 * dropped when accounting is switched on again.
 	 */
 	if (enable) {
 		kvm_exit_stats_drop_intervals();
@@ -148,14 +148,17 @@ void kvm_exit_stats_set_isa(u32 isa)
 }
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_exit_stats_set_isa);
 
-/* Once the VM has the vCPU for good.  Its sums include it from now on. */
+/* Add a fully created vCPU to its VM's sums. */
 void kvm_exit_stats_vcpu_publish(struct kvm_vcpu *vcpu)
 {
 	llist_add(&vcpu->arch.exit_stats.node,
 		  &vcpu->kvm->arch.exit_stats_vcpus);
 }
 
-/* Spare the guest's reads the search for an entry that is hardly ever there. */
+/*
+ * User space hardly ever sets entries for the leaves.  Note here whether it
+ * did, so that reads need not search for one.
+ */
 void kvm_exit_stats_vcpu_after_set_cpuid(struct kvm_vcpu *vcpu)
 {
 	bool has_entry = false;
@@ -171,7 +174,6 @@ void kvm_exit_stats_vcpu_after_set_cpuid(struct kvm_vcpu *vcpu)
 	vcpu->arch.exit_stats.has_cpuid_entry = has_entry;
 }
 
-/* A TSC does not get to bit 62. */
 static bool kvm_exit_stats_is_open(u64 start)
 {
 	return start < BIT_ULL(62);
@@ -189,9 +191,9 @@ static u32 kvm_exit_stats_slot(struct kvm_vcpu *vcpu)
 }
 
 /*
- * Zero if the TSC was set back, or if @start is zero: stop() found that not one
- * tick had passed, the vCPU was loaded without noting the TSC, or it was no
- * start, see kvm_exit_stats_vcpu_put().
+ * Return zero if the TSC went back, and if @start is zero, i.e. unknown:
+ * drop_intervals() has cleared "loaded", or the vCPU was put in the middle of
+ * stop(), which had found that the TSC had stood still or gone back.
  */
 static u64 kvm_exit_stats_neg_cycles_since(u64 start)
 {
@@ -200,17 +202,14 @@ static u64 kvm_exit_stats_neg_cycles_since(u64 start)
 	return start && start < now ? start - now : 0;
 }
 
-/* More cycles of an exit that has been counted. */
+/* The exit is counted already: add its cycles since the vCPU was loaded. */
 static void kvm_exit_stats_add_resumed(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
 	u32 slot = kvm_exit_stats_slot(vcpu);
 	u64 neg_cycles;
 
-	/*
-	 * While accounting is being switched off, vCPUs may be loaded without
-	 * noting the TSC.
-	 */
+	/* If accounting is being switched off, "loaded" may be stale. */
 	if (!static_key_enabled(&kvm_exit_stats_enabled))
 		return;
 
@@ -231,7 +230,10 @@ void __kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu)
 	u64 start = READ_ONCE(es->start);
 
 	if (kvm_exit_stats_is_open(start)) {
-		/* What stop() left if the TSC was set back is no start. */
+		/*
+		 * Below "loaded", this is no start, but what stop() left when
+		 * it found that the TSC had gone back.  Ignore it.
+		 */
 		if (start < READ_ONCE(es->loaded))
 			start = 0;
 		kvm_exit_stats_account(vcpu, kvm_exit_stats_slot(vcpu),
@@ -243,15 +245,15 @@ void __kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu)
 }
 
 /*
- * The subtraction in kvm_exit_stats_stop() did not borrow: the vCPU has been
- * put meanwhile, there is no interval, or it didn't last for one tick.
+ * The subtraction did not borrow: the interval is resumed or closed, or the TSC
+ * stood still or went back.
  */
 void __kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
 	u64 start;
 
-	/* kvm_exit_stats_vcpu_put() would account the same. */
+	/* Disable preemption, or vcpu_put() could account the exit again. */
 	preempt_disable();
 	start = READ_ONCE(es->start);
 	if (kvm_exit_stats_is_open(start))
@@ -267,7 +269,10 @@ void __kvm_exit_stats_stop_other(struct kvm_vcpu *vcpu, u64 neg_cycles)
 	kvm_exit_stats_account(vcpu, KVM_EXIT_STATS_OTHER, neg_cycles);
 }
 
-/* The SDM leaves gaps; the uapi's list of names lacks other reasons, too. */
+/*
+ * The SDM skips these numbers.  VMX_EXIT_REASONS can't tell: it also lacks
+ * reasons that the SDM defines.
+ */
 static bool vmx_exit_reason_is_defined(u32 reason)
 {
 	switch (reason) {
@@ -288,30 +293,20 @@ static u64 kvm_exit_stats_counter(const struct kvm_exit_stat *stat, bool cycles)
 	return cycles ? -READ_ONCE(stat->neg_cycles) : READ_ONCE(stat->exits);
 }
 
-/*
- * CPUs keep no totals: each exit would pay for what only few reads save.
- * Adding up eleven slots a round takes a third of the instructions that one
- * slot a round would.
- */
+/* CPUs keep no totals: every exit would pay for what few reads need. */
 static u64 kvm_exit_stats_cpu_total(const struct kvm_exit_stats *stats,
 				    bool cycles)
 {
-	const u64 *c = cycles ? &stats->reasons->neg_cycles :
-				&stats->reasons->exits;
 	u64 sum = 0;
-	int i;
+	u32 slot;
 
-	BUILD_BUG_ON(KVM_EXIT_STATS_NR_SLOTS % 11);
-	for (i = 0; i < KVM_EXIT_STATS_NR_SLOTS; i += 11, c += 22) {
-		/* The CPU goes on counting, the sum is no snapshot. */
-		sum = data_race(sum + c[0] + c[2] + c[4] + c[6] + c[8] + c[10] +
-				c[12] + c[14] + c[16] + c[18] + c[20]);
-	}
+	for (slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++)
+		sum += kvm_exit_stats_counter(&stats->reasons[slot], cycles);
 
-	return cycles ? -sum : sum;
+	return sum;
 }
 
-/* Sums are no snapshot: vCPUs and CPUs go on counting meanwhile. */
+/* Sums are no snapshot: vCPUs and CPUs keep counting meanwhile. */
 static u64 kvm_exit_stats_vm_sum(struct kvm *kvm, u32 slot, bool cycles)
 {
 	struct llist_node *first = READ_ONCE(kvm->arch.exit_stats_vcpus.first);
@@ -331,11 +326,7 @@ static u64 kvm_exit_stats_host_sum(u32 slot, bool cycles)
 	u64 sum = 0;
 	int cpu;
 
-	/* for_each_possible_cpu() would take 40 instructions more per CPU. */
-	for (cpu = 0; cpu < nr_cpu_ids; cpu++) {
-		if (!cpu_possible(cpu))
-			continue;
-
+	for_each_possible_cpu(cpu) {
 		stats = &per_cpu(kvm_cpu_exit_stats, cpu);
 		if (slot == TOTAL)
 			sum += kvm_exit_stats_cpu_total(stats, cycles);
@@ -356,20 +347,20 @@ static u64 kvm_exit_stats_sum(struct kvm_vcpu *vcpu, int scope, u32 slot,
 }
 
 /*
- * The exit that is being handled, i.e. the CPUID that reads, is counted only
- * when that is done, or when the vCPU is put.
+ * The CPUID exit that reads is not counted until KVM has handled it or the vCPU
+ * is put.  Add it to the sum.
  */
 static u64 kvm_exit_stats_sum_exits(struct kvm_vcpu *vcpu, int scope, u32 slot)
 {
 	u64 start, sum;
 
-	/* The sum is made of plain loads, too, hence barrier(). */
+	/*
+	 * Retry if the vCPU was put meanwhile, which counts the exit.  The sum
+	 * must stay between these loads, so it has to use READ_ONCE(), too.
+	 */
 	do {
 		start = READ_ONCE(vcpu->arch.exit_stats.start);
-		barrier();
 		sum = kvm_exit_stats_sum(vcpu, scope, slot, false);
-		barrier();
-		/* Or has the vCPU been put meanwhile? */
 	} while (unlikely(READ_ONCE(vcpu->arch.exit_stats.start) != start));
 
 	if (kvm_exit_stats_is_open(start) &&

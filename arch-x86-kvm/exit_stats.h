@@ -18,35 +18,53 @@
 #define KVM_EXIT_STATS_LEAF_FIRST	KVM_EXIT_STATS_LEAF_SIGNATURE
 #define KVM_EXIT_STATS_LEAF_LAST	KVM_EXIT_STATS_LEAF_REASON_CYCLES
 
-/* Reasons that are beyond those known share one slot. */
+/* One slot for all reasons above the highest known one. */
 #define KVM_EXIT_STATS_OTHER		(KVM_EXIT_STATS_REASON_MAX + 1)
 
 /*
- * An interval lasts from the VM exit until KVM has handled it.  Its start also
- * says what state it is in:
+ * The life of an interval, which lasts from a VM exit until KVM has handled it.
+ * Each vCPU has one.  Its state is what "start" holds:
  *
- *   open     the TSC at the VM exit, which is below bit 62
- *   resumed  RESUMED: the vCPU was put, the exit and the cycles until then were
- *            accounted, and the rest counts from when the vCPU was loaded
- *   closed   CLOSED: there is no interval
+ *   closed   CLOSED, or negated cycles: there is nothing to account.
+ *   open     The TSC at the VM exit, which is below bit 62.
+ *   resumed  RESUMED: the vCPU was put before KVM had handled the exit.  The
+ *            exit is counted, and its cycles up to the put are accounted.  The
+ *            rest starts at "loaded", the TSC when the vCPU was last loaded.
  *
- * Ending an interval subtracts the TSC, see kvm_exit_stats_stop(), which leaves
- * RESUMED and CLOSED in ranges of their own: 62 bits each, the top two are 10
- * and 11.  So does an open one, its cycles negated are in the range of CLOSED.
+ * These functions, named kvm_exit_stats_*(), change the state:
+ *
+ *   closed -> open      start(), right after the VM exit, interrupts still off
+ *   open -> closed      stop(), when KVM has handled the exit: counts the exit
+ *                       and accounts its cycles
+ *   open -> resumed     vcpu_put(), when the thread is scheduled out: likewise
+ *   resumed -> resumed  vcpu_put(): adds the cycles since the vCPU was loaded
+ *   resumed -> closed   stop(): likewise
+ *   any -> closed       cancel(), if VM entry failed without a VM exit, and
+ *                       drop_intervals(), when accounting is switched on or
+ *                       off: account nothing
+ *
+ * stop() subtracts the TSC from "start" before it knows the state.  The top two
+ * bits still tell: 00 is open, 10 is RESUMED, 11 is CLOSED or negated cycles.
+ * 10 and 11 may have a TSC subtracted.  If the TSC has stood still or gone back
+ * since the exit, the difference looks open, although it is no start.
  */
 #define KVM_EXIT_STATS_CLOSED		(~0ULL)
 #define KVM_EXIT_STATS_RESUMED		(~0ULL - BIT_ULL(62))
 
 /*
- * "starting" lets intervals begin; "enabled" lets them be accounted and guests
- * read.  Code is patched CPU by CPU, hence the latter is enabled first and
- * disabled last: no interval may begin whose end could be missed.
+ * "starting" lets intervals begin; "enabled" lets them end, and lets guests
+ * read.  Code is patched CPU by CPU: if an interval began on a CPU that has the
+ * new code, a CPU that has the old code could miss its end.  Hence "enabled"
+ * goes on first and off last.
  */
 DECLARE_STATIC_KEY_FALSE(kvm_exit_stats_starting);
 DECLARE_STATIC_KEY_FALSE(kvm_exit_stats_enabled);
 DECLARE_PER_CPU_ALIGNED(struct kvm_exit_stats, kvm_cpu_exit_stats);
 
-/* Whose exits are counted, zero if the vendor module doesn't.  VMs pin it. */
+/*
+ * KVM_EXIT_STATS_ISA_*, or zero if no vendor module that accounts is loaded.
+ * Constant while there are VMs, as these pin the vendor module.
+ */
 extern u32 kvm_exit_stats_isa;
 
 void kvm_exit_stats_set_isa(u32 isa);
@@ -63,27 +81,25 @@ void __kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu);
 struct kvm_cpuid_entry2 *__kvm_exit_stats_cpuid_entry(struct kvm_vcpu *vcpu,
 						      u32 function, u32 index);
 
-/* Before the vCPU is ever loaded, for all zeros is an open interval. */
+/* Zeroed memory would be an open interval. */
 static inline void kvm_exit_stats_vcpu_init(struct kvm_vcpu *vcpu)
 {
 	vcpu->arch.exit_stats.start = KVM_EXIT_STATS_CLOSED;
 }
 
-/* Where the vendor module has the reason of the exit that is being handled. */
+/* Vendor modules store the exit reason in different places. */
 static inline void kvm_exit_stats_set_reason(struct kvm_vcpu *vcpu,
 					     const u32 *reason)
 {
 	vcpu->arch.exit_stats.reason = reason;
 }
 
-/* Begin an interval, as close to the VM exit as instrumentation may be. */
 static __always_inline void kvm_exit_stats_start(struct kvm_vcpu *vcpu)
 {
 	if (static_branch_likely(&kvm_exit_stats_starting))
 		vcpu->arch.exit_stats.start = rdtsc();
 }
 
-/* There was no VM exit after all, i.e. VM entry failed. */
 static __always_inline void kvm_exit_stats_cancel(struct kvm_vcpu *vcpu)
 {
 	if (static_branch_unlikely(&kvm_exit_stats_enabled))
@@ -96,10 +112,10 @@ static __always_inline u32 kvm_exit_stats_basic_reason(struct kvm_vcpu *vcpu)
 }
 
 /*
- * The vCPU's counters are safe from kvm_exit_stats_vcpu_put() meanwhile: the
- * interval is closed, or else preemption is disabled.  The CPU's are not safe
- * from another vCPU that preempts this one, or from a migration, hence the
- * this_cpu operations.
+ * Nothing else writes the vCPU's counters meanwhile: either the interval is
+ * closed, so that kvm_exit_stats_vcpu_put() leaves them alone, or preemption is
+ * disabled.  But the thread may be preempted by another vCPU's, or migrate, so
+ * write the CPU's counters with this_cpu operations.
  */
 static __always_inline void kvm_exit_stats_account(struct kvm_vcpu *vcpu,
 						   unsigned long slot,
@@ -116,13 +132,19 @@ static __always_inline void kvm_exit_stats_account(struct kvm_vcpu *vcpu,
 }
 
 /*
- * The exit has been handled: count it and account its cycles.
+ * Subtract the TSC from the start.  If that borrows, the interval was open: it
+ * is closed now, "start" holds its negated cycles, and the result is true.
  *
- * Subtracting the TSC from the start of an open interval closes it and leaves
- * the negated cycles, in one instruction, which borrows only if the interval
- * was open.  Hence there is no need to disable preemption: a vCPU that is put
- * before then has no open interval any more, nor one that is put afterwards.
+ * This is a single instruction on memory, which C can't guarantee, hence RMWcc.
+ * Therefore preemption needn't be disabled: if the vCPU is put before it, the
+ * interval isn't open any more, and if after it, vcpu_put() finds it closed.
  */
+static __always_inline bool kvm_exit_stats_close(struct kvm_vcpu *vcpu)
+{
+	return GEN_BINARY_RMWcc("subq", vcpu->arch.exit_stats.start, c, "r",
+				rdtsc());
+}
+
 static __always_inline void kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 {
 	u64 neg_cycles;
@@ -131,13 +153,12 @@ static __always_inline void kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 	if (!static_branch_likely(&kvm_exit_stats_enabled))
 		return;
 
-	if (unlikely(!GEN_BINARY_RMWcc("subq", vcpu->arch.exit_stats.start, c,
-				       "r", rdtsc()))) {
+	if (unlikely(!kvm_exit_stats_close(vcpu))) {
 		__kvm_exit_stats_stop(vcpu);
 		return;
 	}
 
-	/* CLOSED, i.e. one cycle, if just then the interval is dropped. */
+	/* This is CLOSED, i.e. one cycle, if drop_intervals() just wrote it. */
 	neg_cycles = READ_ONCE(vcpu->arch.exit_stats.start);
 	reason = kvm_exit_stats_basic_reason(vcpu);
 	if (unlikely(reason > KVM_EXIT_STATS_REASON_MAX)) {
@@ -160,7 +181,7 @@ static __always_inline void kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu)
 		__kvm_exit_stats_vcpu_put(vcpu);
 }
 
-/* Returns the entry that answers a read of the statistics, else NULL. */
+/* NULL if the leaf isn't one of the statistics, or they aren't served. */
 static __always_inline struct kvm_cpuid_entry2 *
 kvm_exit_stats_cpuid_entry(struct kvm_vcpu *vcpu, u32 function, u32 index)
 {

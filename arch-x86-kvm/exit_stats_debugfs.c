@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * VM-exit statistics in debugfs, for the administrator of the host
+ * VM-exit statistics in debugfs, for the host's administrator
  */
 #include <linux/cpumask.h>
 #include <linux/debugfs.h>
@@ -42,7 +42,7 @@ static void kvm_exit_stats_add(struct kvm_exit_stats *sum,
 	}
 }
 
-/* A line is whose (empty if everybody's), reason, name, exits, cycles. */
+/* A line is reason, name, exits and cycles, after @whose, e.g. "cpu0 ". */
 static void kvm_exit_stats_print(struct seq_file *m, const char *whose,
 				 const struct kvm_exit_stats *stats)
 {
@@ -54,7 +54,7 @@ static void kvm_exit_stats_print(struct seq_file *m, const char *whose,
 		neg_cycles += stats->reasons[slot].neg_cycles;
 	}
 
-	/* Everybody's total is shown even if there was no exit yet. */
+	/* Always show a file's own total, but leave out idle CPUs. */
 	if (exits || neg_cycles || !*whose)
 		seq_printf(m, "%s- total %llu %llu\n", whose, exits,
 			   -neg_cycles);
@@ -62,7 +62,7 @@ static void kvm_exit_stats_print(struct seq_file *m, const char *whose,
 	for (slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++) {
 		const struct kvm_exit_stat *stat = &stats->reasons[slot];
 
-		/* A CPU may have cycles of an exit that another one counted. */
+		/* A CPU may have cycles of an exit that another CPU counted. */
 		if (!stat->exits && !stat->neg_cycles)
 			continue;
 
@@ -76,7 +76,7 @@ static void kvm_exit_stats_print(struct seq_file *m, const char *whose,
 	}
 }
 
-/* Position 0 is the sum, each possible CPU follows as its number + 1. */
+/* Position 0 is the sum over all CPUs, position n + 1 is CPU n. */
 static void *kvm_exit_stats_host_start(struct seq_file *m, loff_t *pos)
 {
 	unsigned int cpu;
@@ -164,7 +164,7 @@ static int kvm_exit_stats_vcpu_show(struct seq_file *m, void *v)
 	struct kvm_vcpu *vcpu = m->private;
 	struct kvm_exit_stats *stats;
 
-	/* A copy, for its total to be the sum of its reasons. */
+	/* Copy the counters, so that the total is the sum of the lines. */
 	stats = kzalloc_obj(*stats);
 	if (!stats)
 		return -ENOMEM;

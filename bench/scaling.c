@@ -1,14 +1,14 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The accounting code on all CPUs of this machine at once, next to the approach of
- * atomic counters that all CPUs share; and what it takes to add up other CPUs' counters.
+ * Runs the accounting code on all CPUs of this machine at once, and for comparison,
+ * atomic counters that all CPUs share.  Also measures reading other CPUs' counters.
  *
  * usage: scaling
  *
  * Prints JSON: for 1, 2, ... threads, each on a CPU of its own, nanoseconds per exit
- * (two "rdtsc" alone, "per_cpu", "shared"), and nanoseconds per CPU whose counters, just
- * written by another CPU, are read ("read_reason", "read_total").  The fastest of ROUNDS
- * rounds is taken, for this machine is hardly ours alone; compare figures of one run only.
+ * (two "rdtsc" alone, "per_cpu", "shared"); and nanoseconds to read the counters of a CPU
+ * that another CPU has just written ("read_reason", "read_total").  Takes the fastest of
+ * ROUNDS rounds, as others may use this machine.  Compare only figures of the same run.
  */
 #define _GNU_SOURCE
 #include <asm/prctl.h>
@@ -26,10 +26,10 @@
 
 #define ROUNDS 15
 #define EXITS 1000000
-/* CPUs to be read, more than fit a first-level cache. */
+/* CPUs to read: their counters are more than a first-level cache holds. */
 #define READ_CPUS 640
 
-/* As a per-CPU symbol, it is only ever an offset. */
+/* Like a per-CPU symbol of the kernel, only its offset is used. */
 struct kvm_exit_stats kvm_cpu_exit_stats ____cacheline_aligned;
 
 static struct {
@@ -40,10 +40,10 @@ static struct {
 static struct kvm_exit_stats area[READ_CPUS] ____cacheline_aligned;
 static volatile u64 sink;
 
-/* Reasons as they come: EPT violations, CPUID, I/O, interrupts */
+/* Frequent reasons: EPT violations, CPUID, I/O, interrupts */
 static const u32 reasons[] = { 48, 10, 30, 1 };
 
-/* Reached only if an interval was not open, which none is here. */
+/* Called only if an interval was not open, which doesn't happen here. */
 void __kvm_exit_stats_stop(struct kvm_vcpu *vcpu) { abort(); }
 void __kvm_exit_stats_stop_other(struct kvm_vcpu *vcpu, u64 neg_cycles) { abort(); }
 
@@ -57,7 +57,7 @@ static void account_per_cpu(struct kvm_vcpu *vcpu, u32 *reason)
 	}
 }
 
-/* The part that either needs. */
+/* What both approaches need */
 static void only_rdtsc(struct kvm_vcpu *vcpu, u32 *reason)
 {
 	u64 sum = 0;
@@ -106,7 +106,7 @@ static void pin(int cpu)
 	}
 }
 
-/* On a CPU, that is: others run here, too. */
+/* This thread's CPU time, as others run here, too */
 static double now(void)
 {
 	struct timespec t;
@@ -127,14 +127,15 @@ static void *run(void *arg)
 	memset(vcpu, 0, sizeof(*vcpu));
 	vcpu->arch.exit_stats.start = KVM_EXIT_STATS_CLOSED;
 	vcpu->arch.exit_stats.reason = &reason;
-	syscall(SYS_arch_prctl, ARCH_SET_GS, (char *)&area[t->cpu % READ_CPUS] - (char *)&kvm_cpu_exit_stats);
+	syscall(SYS_arch_prctl, ARCH_SET_GS,
+		(char *)&area[t->cpu % READ_CPUS] - (char *)&kvm_cpu_exit_stats);
 
 	pthread_barrier_wait(&barrier);
 	start = now();
 	t->account(vcpu, &reason);
 	t->ns = (now() - start) / EXITS;
 
-	/* It did count. */
+	/* Prove that it counted. */
 	exits = vcpu->arch.exit_stats.total.exits;
 	if (t->account == account_per_cpu && exits != EXITS)
 		abort();

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What exit_stats.h needs of the kernel, with the instructions the kernel has: per-CPU
  * data is reached through GS, whose base each thread sets to an area of its own.

@@ -1,8 +1,8 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * As much of the kernel as arch-x86-kvm/exit_stats.c needs to be compiled as it
- * stands and run on this machine: two CPUs, of which one is current, with a TSC
- * each that the test sets.
+ * Just enough of the kernel to compile arch-x86-kvm/exit_stats.c unchanged and run it on
+ * this machine.  There are two CPUs, one of them current, each with a TSC that the test
+ * sets.
  */
 #ifndef SHIM_H
 #define SHIM_H
@@ -33,11 +33,7 @@ typedef uint8_t u8;
 #define likely(x) (x)
 #define unlikely(x) (x)
 #define BIT_ULL(n) (1ULL << (n))
-#define BUILD_BUG_ON(x) static_assert(!(x), #x)
-#define round_up(n, to) (((n) + (to) - 1) / (to) * (to))
-#define data_race(x) (x)
-#define barrier() __asm__ volatile("" ::: "memory")
-/* Only what is used: a subtraction, and whether it borrows. */
+/* Only what the code uses: subtract, and return whether it borrowed. */
 #define GEN_BINARY_RMWcc(op, var, cc, constraint, value) \
 	(assert(!strcmp(op, "subq") && !strcmp(#cc, "c")), \
 	 __builtin_sub_overflow((var), (u64)(value), &(var)))
@@ -46,7 +42,7 @@ typedef uint8_t u8;
 #define min_t(type, a, b) ((type)(a) < (type)(b) ? (type)(a) : (type)(b))
 #define lower_32_bits(n) ((u32)(n))
 #define upper_32_bits(n) ((u32)((u64)(n) >> 32))
-/* How often an index was masked */
+/* How many times array_index_nospec() was called */
 extern int shim_masked;
 #define array_index_nospec(index, size) (shim_masked++, (index) < (size) ? (index) : 0)
 
@@ -59,12 +55,11 @@ extern int shim_preempt_count;
 #define DECLARE_PER_CPU_ALIGNED(type, name) extern type shim_percpu_##name[SHIM_CPUS]
 #define DEFINE_PER_CPU_ALIGNED(type, name) type shim_percpu_##name[SHIM_CPUS]
 #define per_cpu(name, cpu) (shim_percpu_##name[cpu])
-/* Bare, as an argument of this_cpu operations, it is the current CPU's. */
+/* Without per_cpu(), i.e. as an argument of this_cpu operations: the current CPU's. */
 #define kvm_cpu_exit_stats shim_percpu_kvm_cpu_exit_stats[shim_cpu]
 #define this_cpu_add(var, n) ((var) += (n))
 #define this_cpu_inc(var) ((var)++)
 #define nr_cpu_ids SHIM_CPUS
-#define cpu_possible(cpu) ((cpu) < SHIM_CPUS)
 #define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < SHIM_CPUS; (cpu)++)
 
 static inline u64 rdtsc(void)
@@ -82,7 +77,7 @@ static inline void preempt_enable(void)
 	assert(shim_preempt_count-- > 0);
 }
 
-/* What the code under test did to the keys, in order. */
+/* A log of what the code under test did to the static keys, in order */
 extern char shim_trace[200];
 
 static inline void shim_log(const char *what, const char *name)
@@ -139,7 +134,7 @@ static inline void mutex_unlock(struct mutex *lock)
 	lock->held = false;
 }
 
-/* Lists that only grow */
+/* Lists that only grow: there is no removal. */
 struct llist_node {
 	struct llist_node *next;
 };
@@ -160,7 +155,7 @@ static inline void llist_add(struct llist_node *node, struct llist_head *head)
 	for ((pos) = shim_llist_entry(pos, node, member); (pos); \
 	     (pos) = shim_llist_entry(pos, (pos)->member.next, member))
 
-/* VMs: an array of vCPUs, VMs in a list */
+/* VMs are in a list, each has an array of vCPUs. */
 struct kvm_cpuid_entry2 {
 	u32 function, index, flags, eax, ebx, ecx, edx;
 };
@@ -171,7 +166,7 @@ struct kvm;
 
 struct kvm_vcpu {
 	struct kvm *kvm;
-	/* Which the vendor module has somewhere */
+	/* The vendor module has it somewhere. */
 	u32 exit_reason;
 	struct {
 		int cpuid_nent;
@@ -227,7 +222,7 @@ struct kernel_param_ops {
 #define MODULE_PARM_DESC(name, text) extern int shim_desc_##name
 #define sysfs_emit(buf, ...) snprintf(buf, PAGE_SIZE, __VA_ARGS__)
 
-/* Equal but for a newline at the end. */
+/* Like the kernel's, ignore one newline at the end. */
 #define sysfs_match_string(array, s) shim_match(array, sizeof(array) / sizeof(*(array)), s)
 static inline int shim_match(const char *const *array, size_t n, const char *s)
 {
@@ -239,7 +234,7 @@ static inline int shim_match(const char *const *array, size_t n, const char *s)
 	return -EINVAL;
 }
 
-/* debugfs: a file is a function that prints to a stream */
+/* debugfs: a file is a function that prints to a stream. */
 struct dentry;
 struct inode;
 
@@ -269,7 +264,7 @@ struct trace_print_flags {
 #define kvm_debugfs_dir NULL
 #define cond_resched() ((void)0)
 #define SEQ_START_TOKEN ((void *)1)
-/* All are possible; n is signed in the kernel, too. */
+/* All CPUs are possible.  In the kernel, n is signed, too. */
 #define cpumask_next(n, mask) ((unsigned int)((int)(n) + 1))
 #define seq_printf(m, ...) fprintf((m)->out, __VA_ARGS__)
 #define DEFINE_SHOW_ATTRIBUTE(name) \

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Unit tests of exit_stats.c and exit_stats_debugfs.c, compiled as they stand.
+ * Unit tests of exit_stats.c and exit_stats_debugfs.c, compiled unchanged.
  */
 #include "exit_stats.c"
 #include "exit_stats_debugfs.c"
@@ -33,7 +33,7 @@ static void assert_regs(struct regs r, u32 eax, u32 ebx, u32 ecx, u32 edx)
 	assert_int_equal(r.edx, edx);
 }
 
-/* As kvm_cpuid() does it: false if the leaf is none of the statistics. */
+/* Like kvm_cpuid().  Return false if the leaf is not one of the statistics. */
 static bool cpuid(struct kvm_vcpu *vcpu, struct regs *r)
 {
 	struct kvm_cpuid_entry2 *entry = kvm_exit_stats_cpuid_entry(vcpu, r->eax, r->ecx);
@@ -89,7 +89,7 @@ static void set_scope(const char *scope)
 	assert_int_equal(exit_stats_param_set(scope, NULL), 0);
 }
 
-/* Two VMs, counting in scope vm, all at zero, the CPUs' TSCs far apart. */
+/* Two VMs in scope vm, all counters at zero.  The CPUs' TSCs are far apart. */
 static int setup(void **state)
 {
 	memset(vm, 0, sizeof(vm));
@@ -119,14 +119,14 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* A VM exit.  The vendor's reason has more in it than the basic one. */
+/* A VM exit.  The vendor's reason also has bits that are not the basic reason. */
 static void begin(struct kvm_vcpu *vcpu, u16 reason)
 {
 	kvm_exit_stats_start(vcpu);
 	vcpu->exit_reason = 0x80000000 | reason;
 }
 
-/* An exit that is handled in the given time. */
+/* A VM exit that takes @ticks. */
 static void exit_of(struct kvm_vcpu *vcpu, u16 reason, u64 ticks)
 {
 	begin(vcpu, reason);
@@ -193,7 +193,7 @@ static void undefined_reasons_say_so(void **state)
 	}
 }
 
-/* Or a guest could have the CPU speculate beyond the counters. */
+/* Otherwise a guest could make the CPU speculate beyond the counters. */
 static void an_index_of_the_guests_is_masked(void **state)
 {
 	for (u32 leaf = 0x4ffffffe; leaf <= 0x4fffffff; leaf++) {
@@ -256,6 +256,21 @@ static void scope_selects_what_is_summed(void **state)
 	assert_int_equal(total_cycles(&vm[0].vcpu[0]), 3100);
 }
 
+/* Up to the last slot, which reasons without a leaf share. */
+static void the_hosts_total_is_of_all_slots(void **state)
+{
+	u64 all = 0;
+
+	for (u16 reason = 0; reason <= 86; reason++, all += reason) {
+		shim_cpu = reason % SHIM_CPUS;
+		for (u16 n = 0; n <= reason; n++)
+			exit_of(&vm[reason % 2].vcpu[reason % SHIM_VCPUS], reason, 1000);
+	}
+	set_scope("host");
+	assert_int_equal(total_exits(&vm[0].vcpu[0]), all);
+	assert_int_equal(total_cycles(&vm[0].vcpu[0]), all * 1000);
+}
+
 static void off_serves_and_counts_nothing(void **state)
 {
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
@@ -310,7 +325,7 @@ static void nothing_is_accounted_without_an_exit(void **state)
 {
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
 
-	/* Loaded and put by ioctls, stopped twice, VM entry failed. */
+	/* ioctls load and put the vCPU, stop() comes twice, VM entry fails. */
 	kvm_exit_stats_vcpu_load(vcpu);
 	elapse(10);
 	kvm_exit_stats_vcpu_put(vcpu);
@@ -333,7 +348,8 @@ static void keys_are_flipped_in_a_safe_order(void **state)
 	set_scope("host");
 	assert_string_equal(shim_trace, "");
 	set_scope("off");
-	assert_string_equal(shim_trace, "-kvm_exit_stats_starting sync sync sync -kvm_exit_stats_enabled ");
+	assert_string_equal(shim_trace, "-kvm_exit_stats_starting sync sync sync "
+					"-kvm_exit_stats_enabled ");
 	shim_trace[0] = 0;
 	set_scope("off");
 	assert_string_equal(shim_trace, "");
@@ -356,7 +372,7 @@ static void an_exit_in_flight_is_dropped_when_counting_stops(void **state)
 	assert_int_equal(cycles(vcpu, 30), 0);
 }
 
-/* A vCPU that ran before it was online, or just stopped, keeps what was dropped. */
+/* drop_intervals() misses a vCPU that is not online yet or is in stop(). */
 static void what_was_missed_is_dropped_before_it_could_end(void **state)
 {
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[1];
@@ -371,7 +387,7 @@ static void what_was_missed_is_dropped_before_it_could_end(void **state)
 	assert_int_equal(total_cycles(vcpu), 0);
 }
 
-/* The vCPU has been loaded meanwhile, where the TSC is behind what was noted. */
+/* While counting is off, the vCPU is loaded on a CPU whose TSC is behind "loaded". */
 static void a_load_before_switching_on_hides_no_start(void **state)
 {
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[1];
@@ -389,7 +405,7 @@ static void a_load_before_switching_on_hides_no_start(void **state)
 	assert_int_equal(cycles(vcpu, 30), 10);
 }
 
-/* Such a vCPU, whose load is off already when its put is not. */
+/* Counting is being switched off: the load is a NOP already, the put is not yet. */
 static void a_put_without_a_load_bills_nothing(void **state)
 {
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[1];
@@ -425,7 +441,7 @@ static void without_a_vendor_nothing_is_counted(void **state)
 	assert_false(kvm_exit_stats_enabled.on || kvm_exit_stats_starting.on);
 }
 
-/* stop(), with what may come between its TSC and its end. */
+/* The vCPU is put between stop()'s RDTSC and its end. */
 static void being_put_while_closing_loses_nothing(void **state)
 {
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
@@ -458,7 +474,7 @@ static void being_put_while_closing_loses_nothing(void **state)
 	assert_int_equal(-shim_percpu_kvm_cpu_exit_stats[1].reasons[48].neg_cycles, 40);
 }
 
-/* Not one tick passes, also if the vCPU is put before stop() is done. */
+/* The TSC stands still, also if the vCPU is put before stop() ends. */
 static void an_exit_without_duration_is_counted(void **state)
 {
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
@@ -474,7 +490,7 @@ static void an_exit_without_duration_is_counted(void **state)
 	assert_int_equal(cycles(vcpu, 1), 0);
 }
 
-/* In an interval that is ended, put, and continued. */
+/* The TSC goes back in an interval that is stopped, or put and resumed. */
 static void a_tsc_that_is_set_back_bills_nothing(void **state)
 {
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
@@ -493,7 +509,7 @@ static void a_tsc_that_is_set_back_bills_nothing(void **state)
 	shim_tsc[shim_cpu] -= 100;
 	kvm_exit_stats_stop(vcpu);
 
-	/* Put after stop() has subtracted, and before it has disabled preemption. */
+	/* The vCPU is put between stop()'s subtraction and its preempt_disable(). */
 	begin(vcpu, 1);
 	shim_tsc[shim_cpu] -= 100;
 	vcpu->arch.exit_stats.start -= rdtsc();
@@ -522,7 +538,8 @@ static void an_entry_of_user_space_wins(void **state)
 {
 	struct kvm_cpuid_entry2 entries[] = {
 		{ .function = 1 },
-		{ .function = 0x4ffffffe, .index = 10, .flags = 1, .eax = 1, .ebx = 2, .ecx = 3, .edx = 4 },
+		{ .function = 0x4ffffffe, .index = 10, .flags = 1,
+		  .eax = 1, .ebx = 2, .ecx = 3, .edx = 4 },
 		{ .function = 0x4ffffffb },
 	};
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
@@ -565,7 +582,7 @@ static void assert_shows(const struct file_operations *fops, void *private, cons
 
 static void debugfs_shows_host_vm_and_vcpu(void **state)
 {
-	/* Without exits, the total is there all the same. */
+	/* The total is shown even if there was no exit. */
 	assert_shows(&kvm_exit_stats_vcpu_fops, &vm[0].vcpu[0], "- total 0 0\n");
 	assert_shows(&kvm_exit_stats_vm_fops, &vm[0], "- total 0 0\n");
 	assert_shows(&kvm_exit_stats_host_fops, NULL, "- total 0 0\n");
@@ -598,7 +615,7 @@ static void debugfs_shows_host_vm_and_vcpu(void **state)
 		     "cpu1 - other 1 400\n");
 }
 
-/* Cycles go where they were spent, also if the exit was counted elsewhere. */
+/* Each CPU shows the cycles spent on it, even if another one counted the exit. */
 static void debugfs_shows_cycles_of_a_migrated_exit(void **state)
 {
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
@@ -615,7 +632,7 @@ static void debugfs_shows_cycles_of_a_migrated_exit(void **state)
 		     "cpu1 - total 0 20\ncpu1 12 HLT 0 20\n");
 }
 
-/* Any sequence of events: what was on a CPU is accounted, once, where it was. */
+/* A random sequence: all time on a CPU is accounted, once, to that CPU. */
 static void sums_agree_after_any_sequence(void **state)
 {
 	struct { u64 exits, cycles; } sum = {};
@@ -686,6 +703,7 @@ int main(void)
 		test(every_reason_has_its_own_counter),
 		test(unknown_reasons_are_in_the_total),
 		test(scope_selects_what_is_summed),
+		test(the_hosts_total_is_of_all_slots),
 		test(off_serves_and_counts_nothing),
 		test(an_exit_is_counted_before_its_cycles_are),
 		test(only_on_cpu_time_is_accounted),

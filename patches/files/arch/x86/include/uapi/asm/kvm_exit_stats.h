@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * CPUID leaves through which a guest reads what its VM exits cost.  Check the
- * signature before using the others.
+ * CPUID leaves by which a guest reads what its VM exits cost.  Check the
+ * signature before using the other leaves.
  *
  * Leaf		ECX in	EAX		EBX		ECX		EDX
  * SIGNATURE	-	version, ISA,	"KVME"		"xitS"		"tats"
  *			scope
  * EXITS	-	exits, low	exits, high	0		0
  * CYCLES	-	0		cycles, high	cycles, low	0
- * REASON_*	reason	as EXITS or CYCLES, but for one exit reason.  A reason
- *			that the SDM does not define, or the host does not
- *			know, yields EDX = UNDEFINED and zeros elsewhere.
+ * REASON_*	reason	like EXITS or CYCLES, for one exit reason.  A reason
+ *			that the SDM does not define, or that the host does
+ *			not know, yields EDX = UNDEFINED and zeros elsewhere.
  *
- * Cycles are TSC ticks of the host.  Counters are 64 bits wide.  They start
- * over with the VM (scope VM) or with the host's kvm module (scope HOST), and
- * differ on another host and in another scope: treat a decrease as a restart.
+ * Cycles are TSC ticks of the host.  Counters are 64 bits wide.  They start at
+ * zero with the VM (scope VM) or with the host's kvm module (scope HOST), and
+ * change with migration to another host and with the scope: treat a decrease as
+ * a restart.
  */
 #ifndef _UAPI_ASM_X86_KVM_EXIT_STATS_H
 #define _UAPI_ASM_X86_KVM_EXIT_STATS_H
@@ -43,12 +44,13 @@
 #define KVM_EXIT_STATS_SIGNATURE_ECX		0x53746978
 #define KVM_EXIT_STATS_SIGNATURE_EDX		0x73746174
 
-/* REASON_*, EDX: no reason is defined, or known, for the value of ECX. */
+/* REASON_*, EDX: ECX is not an exit reason that is defined and known. */
 #define KVM_EXIT_STATS_UNDEFINED		0xffffffff
 
 /*
  * The highest basic exit reason that is defined so far.  Hosts may know higher
- * ones without a change of the version.  UNDEFINED is no end, there are gaps.
+ * ones, in the same version.  There are gaps: above a reason that is UNDEFINED,
+ * others may be defined.
  */
 #define KVM_EXIT_STATS_REASON_MAX		85
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Test that a guest can read the statistics of its VM exits through CPUID, that
- * they are its own, and that nobody sees them who isn't supposed to.
+ * Test that a guest can read the statistics of its VM exits through CPUID, and
+ * that it sees only those that it is supposed to see.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -33,7 +33,7 @@ struct regs {
 	u32 eax, ebx, ecx, edx;
 };
 
-/* What the guest is to ask, how often, and what it was told last. */
+/* The CPUID that the guest executes, how often, and the last answer */
 static struct {
 	u32 function;
 	u32 index;
@@ -113,7 +113,7 @@ static u64 reason_cycles(struct kvm_vcpu *vcpu, u32 reason)
 	return cycles_value(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_CYCLES, reason));
 }
 
-/* The index doesn't matter for totals, hence the garbage. */
+/* Totals ignore the index, so pass garbage. */
 static u64 total_exits(struct kvm_vcpu *vcpu)
 {
 	return exits_value(ask(vcpu, KVM_EXIT_STATS_LEAF_EXITS, 0xdeadbeef));
@@ -157,7 +157,7 @@ static void read_scope(void)
 	close(fd);
 }
 
-/* Returns zero or an errno. */
+/* Return zero or an errno. */
 static int write_scope(const char *name)
 {
 	int fd, r = 0;
@@ -179,14 +179,14 @@ static bool restore_scope(void)
 	       write(fd, scope_at_start, strlen(scope_at_start)) >= 0;
 }
 
-/* Also if an assertion has failed while it was another one. */
+/* An assertion may fail while the test has changed the scope. */
 static void restore_scope_at_exit(void)
 {
 	if (!restore_scope())
 		perror("Failed to restore " PARAM);
 }
 
-/* The runner's timeout must not leave scope host, which leaks. */
+/* If the runner times out, don't leave scope host behind, which leaks. */
 static void restore_scope_and_die(int sig)
 {
 	restore_scope();
@@ -227,7 +227,7 @@ static void test_undefined_reason(struct kvm_vcpu *vcpu, u32 reason)
 		    0, 0, 0, KVM_EXIT_STATS_UNDEFINED, "Cycles", reason);
 }
 
-/* All 32 bits of the index count, whatever the width of an exit reason. */
+/* KVM must compare all 32 bits, although an exit reason has fewer. */
 static void test_undefined_reasons(void)
 {
 	struct kvm_vcpu *vcpu;
@@ -247,7 +247,7 @@ static void test_undefined_reasons(void)
 	}
 	test_undefined_reason(vcpu, -1);
 
-	/* Unlike a reason that merely has not occurred. */
+	/* A reason that is defined, but has not occurred, reads as zeros. */
 	if (scope_is("vm")) {
 		assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_EXITS,
 				EXIT_REASON_INVD), 0, 0, 0, 0, "Exits",
@@ -259,7 +259,7 @@ static void test_undefined_reasons(void)
 	kvm_vm_free(vm);
 }
 
-/* What a read by the guest exits for: the CPUID, and the ucall. */
+/* A read by the guest exits twice: for CPUID, and for the ucall's I/O. */
 static s64 reading_exits(struct kvm_vcpu *vcpu)
 {
 	return reason_exits(vcpu, EXIT_REASON_CPUID) +
@@ -273,8 +273,8 @@ static s64 reading_cycles(struct kvm_vcpu *vcpu)
 }
 
 /*
- * The sum over all reasons but those of the reads is at least what the totals
- * say before, and at most what they say afterwards.
+ * Leave out the reasons that reading causes.  The sum over the others must be
+ * at least the total before, and at most the total afterwards.
  */
 static void test_reasons_add_up(void)
 {
@@ -306,7 +306,7 @@ static void test_reasons_add_up(void)
 
 	TEST_ASSERT(exits <= max_exits, "%ld exits, at most %ld", exits, max_exits);
 	TEST_ASSERT(cycles <= max_cycles, "%ld cycles, at most %ld", cycles, max_cycles);
-	/* Reasons that have no leaf are in the total, and other VMs may have them. */
+	/* Totals include reasons without a leaf, and other VMs may cause these. */
 	if (scope_is("vm")) {
 		TEST_ASSERT(exits >= min_exits, "%ld exits, at least %ld",
 			    exits, min_exits);
@@ -316,7 +316,7 @@ static void test_reasons_add_up(void)
 	kvm_vm_free(vm);
 }
 
-/* A read counts itself, and each has cycles by the time of the next. */
+/* A read counts itself.  Its cycles are accounted before the next one. */
 static void test_exits_are_counted(void)
 {
 	u64 exits, cycles, total, tsc;
@@ -338,14 +338,14 @@ static void test_exits_are_counted(void)
 	tsc = rdtsc() - tsc;
 	TEST_ASSERT(scope_is("vm") ? exits == NR_EXITS + 1 : exits > NR_EXITS,
 		    "%lu exits for %u CPUIDs and a read", exits, NR_EXITS);
-	/* One vCPU can't have spent more than there was. */
+	/* One vCPU can't use more cycles than have elapsed. */
 	TEST_ASSERT(cycles > NR_EXITS && (!scope_is("vm") || cycles < tsc),
 		    "%lu cycles for %lu exits, %lu elapsed", cycles, exits, tsc);
 	TEST_ASSERT(total > exits, "%lu exits in all, %lu CPUIDs", total, exits);
 	kvm_vm_free(vm);
 }
 
-/* A VM sees what all its vCPUs do, and what other VMs did in scope host only. */
+/* A VM sees the exits of all its vCPUs, and other VMs' only in scope host. */
 static void test_scope(void)
 {
 	struct kvm_vcpu *vcpu, *sibling, *neighbor;
@@ -372,7 +372,7 @@ static void test_scope(void)
 	kvm_vm_free(vm);
 }
 
-/* User space's entries, before the vCPU runs. */
+/* Call this before the vCPU runs. */
 static void add_cpuid_entries(struct kvm_vcpu *vcpu,
 			      const struct kvm_cpuid_entry2 *entries, u32 n)
 {
@@ -386,7 +386,7 @@ static void add_cpuid_entries(struct kvm_vcpu *vcpu,
 	free(cpuid);
 }
 
-/* What user space defines, for all reasons or for one, is what counts. */
+/* An entry of user space wins, for all reasons or for one. */
 static void test_cpuid_entry_wins(void)
 {
 	static const struct kvm_cpuid_entry2 entries[] = {
@@ -423,7 +423,7 @@ static void test_cpuid_entry_wins(void)
 				reasons[i]), 0, 0, 0, 0x9abc,
 			    "User space's entry", reasons[i]);
 
-	/* Leaves and reasons without an entry are served. */
+	/* KVM serves leaves and reasons without an entry. */
 	assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_EXITS, 35), 0, 0, 0,
 		    KVM_EXIT_STATS_UNDEFINED, "Exits", 35);
 	TEST_ASSERT(total_cycles(vcpu), "Cycles are not served");
@@ -431,7 +431,7 @@ static void test_cpuid_entry_wins(void)
 	kvm_vm_free(vm);
 }
 
-/* Entries of zeros for all leaves hide them, and each hides its own leaf only. */
+/* Entries of zeros for all leaves hide all.  One entry hides only its leaf. */
 static void test_hiding(void)
 {
 	struct kvm_cpuid_entry2 entries[NR_LEAVES] = {};
@@ -466,7 +466,7 @@ static void test_hiding(void)
 	}
 }
 
-/* The values are not for user space to set. */
+/* User space isn't supposed to set the values. */
 static void test_not_advertised(void)
 {
 	const struct kvm_cpuid2 *cpuid = kvm_get_supported_cpuid();
@@ -514,7 +514,7 @@ static void test_other_scope(void)
 	free(before);
 }
 
-/* Off, the leaves are as good as any other that does not exist. */
+/* While off, the leaves answer like any leaf that does not exist. */
 static void test_off(void)
 {
 	char *before = strdup(scope);
@@ -524,7 +524,7 @@ static void test_off(void)
 	u64 exits;
 	u32 leaf;
 
-	/* In scope vm, nobody else's exits are in it. */
+	/* Scope vm leaves out the exits of other VMs. */
 	TEST_ASSERT(!write_scope("vm"), "Failed to select scope vm");
 	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
 	exits = reason_exits(vcpu, EXIT_REASON_CPUID);
@@ -555,7 +555,7 @@ int main(int argc, char *argv[])
 	read_scope();
 	__TEST_REQUIRE(!scope_is("off"), PARAM " is off");
 
-	/* TSCs are compared. */
+	/* The test compares TSCs, so stay on one CPU. */
 	CPU_ZERO(&cpus);
 	CPU_SET(sched_getcpu(), &cpus);
 	TEST_ASSERT(!sched_setaffinity(0, sizeof(cpus), &cpus),
