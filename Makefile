@@ -2,17 +2,19 @@
 # Every verb is one script in scripts/, whose header says how it is used.
 #
 #   KERNEL=X.Y            one of the supported kernels (see the file "kernels")
-#   KERNELS="X.Y ..."     several of them, or all, for make test
+#   KERNELS="X.Y ..."     several of them, or all, for make test and make list
+#   TESTS="NAME ..."      some of the tests that make list prints, for make test
 #   LINUX=TREE            a git tree of yours instead of Debian's source
 #   BACKEND=bochs|qemu    instead of what the machine offers
 #   EXTRA_CONFIG=FILE     a kernel config fragment to add
+#   IN=l1|l2              where the shell of make shell is: in the machine, or in its guest
 #   GATES="NAME ..."      some of them, for make check
 #   TREE=TREE BASE=COMMIT the commits since BASE, for make refresh
 
-export KERNEL KERNELS LINUX BACKEND EXTRA_CONFIG
+export KERNEL KERNELS TESTS LINUX BACKEND EXTRA_CONFIG IN
 
 .DEFAULT_GOAL := help
-.PHONY: help demo report test bench kernel apply series check refresh clean
+.PHONY: help demo report test list shell bench kernel apply series check refresh clean
 
 help: ## this list
 	@echo "usage: make VERB [VARIABLE=VALUE]..."
@@ -26,8 +28,14 @@ demo: ## everything from a bare machine to a guest's table of its own VM exits
 report: ## a page about the VM exits of a boot and of some work: build/report/index.html
 	@scripts/report
 
-test: ## the test suite, for one kernel or for KERNELS="X.Y ..."|all
+test: ## the test suite, or TESTS="NAME ..." of it, for one kernel or for KERNELS="X.Y ..."|all
 	@scripts/test
+
+list: ## the tests there are, with the boot that runs each
+	@scripts/list
+
+shell: ## a shell in the emulated machine, or with IN=l2 in its guest; Ctrl-A x ends it
+	@scripts/shell
 
 bench: ## what exit accounting costs: build/X.Y/bench/
 	@scripts/bench

@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Off, or not there: the leaves must answer as on an unpatched kernel, which for a
- * guest of Intel's vendor is the data of the highest basic leaf, index observed.
- * Prints all answers in a form that boots can be compared by.
+ * If accounting is off or compiled out, the leaves must answer as on an unpatched kernel.
+ * On an Intel CPU, that is the data of the highest basic leaf for the same index.  Prints
+ * all answers so that boots can be compared.
  */
 #include "guest_test.h"
 
@@ -31,7 +31,7 @@ int main(void)
 	ksft_print_header();
 	ksft_set_plan(7);
 
-	/* Else equality with it would say nothing. */
+	/* If its data were zeros, equality would prove nothing. */
 	ksft_test_result(!memcmp(&basic.ebx, "Genu", 4) && exitstat_cpuid(basic.eax, 0).eax,
 			 "highest basic leaf 0x%x has data\n", basic.eax);
 	ksft_test_result(!exitstat_detect(&info), "not detected\n");

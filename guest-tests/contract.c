@@ -1,12 +1,12 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The register contract of the leaves, and that they count what they claim, seen
- * from inside a guest with one vCPU.
+ * Seen from a guest with one vCPU: the leaves keep the register contract, and count what
+ * they claim to count.
  *
  * usage: contract vm|host FLOOR
  *
- * vm or host is the scope that the host is set to.  FLOOR is how many exits an
- * earlier VM took, more than this one did so far: only scope host may show them.
+ * vm or host is the scope that the host has set.  FLOOR is the number of exits of an
+ * earlier VM, more than this one has had so far: only scope host may show them.
  */
 #include <fcntl.h>
 #include <sys/io.h>
@@ -19,7 +19,7 @@
 
 #define ATTEMPTS 50
 
-/* Beyond the table, and what truncation or a sign would make of them. */
+/* Reasons beyond the table, some of which truncation would make valid */
 static const uint32_t far_reasons[] = {
 	0x100, 0x155, 0x8000, 0xffff, 0x10000, 0x1000a, 0x7fffffff, 0x80000000,
 	0x8000000a, 0x80000021, 0xfffffffe, 0xffffffff,
@@ -159,7 +159,7 @@ static bool cpuid_counts_itself_exactly(void)
 		exitstat_cpuid(1, 0);
 	after = exits_of(EXIT_REASON_CPUID);
 
-	/* The first read had counted itself, the second one adds one. */
+	/* Each read counts itself, so the second one adds one. */
 	if (after - before != n + 1) {
 		ksft_print_msg("%u CPUIDs and a read counted as %" PRIu64 "\n", n, after - before);
 		return false;
@@ -188,10 +188,9 @@ static bool out_instructions_count_exactly(void)
 }
 
 /*
- * KVM handles a WRMSR of the TSC deadline without leaving its fast path, if it uses
- * the VMX preemption timer, which L1's job checks.  The
- * guest kernel's own timer may add some while this runs, so take the least of
- * several attempts.
+ * KVM handles a WRMSR of the TSC deadline in its fast path if it uses the VMX preemption
+ * timer, which L1's job checks.  The guest kernel's own timer may add some while this
+ * runs, so take the least of several attempts.
  */
 static bool fast_path_counts_exactly(int msr)
 {
@@ -225,7 +224,8 @@ static bool counters_never_decrease(void)
 		uint64_t exits = total_exits(), cycles = total_cycles();
 
 		if (exits <= last_exits || cycles <= last_cycles) {
-			ksft_print_msg("exits %" PRIu64 " then %" PRIu64 ", cycles %" PRIu64 " then %" PRIu64 "\n",
+			ksft_print_msg("exits %" PRIu64 " then %" PRIu64
+				       ", cycles %" PRIu64 " then %" PRIu64 "\n",
 				       last_exits, exits, last_cycles, cycles);
 			return false;
 		}
@@ -236,9 +236,9 @@ static bool counters_never_decrease(void)
 }
 
 /*
- * Every read is a CPUID exit, so CPUID's own figure is read last, and the total right
- * behind it.  Only a pass without any other exit can be held to equality, and it is
- * the shorter for reading only the reasons that happened: any other would be such an exit.
+ * Every read is a CPUID exit, so read CPUID's own figure last, and the total right after
+ * it.  They are equal only in a pass without any other exit.  To keep it short, read only
+ * the reasons that happened; any other reason would be such an exit.
  */
 static size_t reasons_that_happened(uint32_t *reasons)
 {
@@ -275,8 +275,8 @@ static bool sum_of_exits_is_total(void)
 }
 
 /*
- * As above.  What the total has and the sum has not is one CPUID's cost, unless
- * the host took an interrupt in it, which another attempt will not meet.
+ * As above, but the total has one more CPUID's cycles than the sum.  If the host took an
+ * interrupt in that exit, try again.
  */
 static bool sum_of_cycles_is_total(void)
 {
@@ -304,7 +304,7 @@ static bool sum_of_cycles_is_total(void)
 	return false;
 }
 
-/* The guest's TSC began with the VM, so nothing can have taken longer than that. */
+/* The guest's TSC started with the VM, so no figure can be higher. */
 static bool cycles_fit_into_elapsed_time(void)
 {
 	uint64_t cycles = total_cycles(), elapsed = __rdtsc();
@@ -315,7 +315,7 @@ static bool cycles_fit_into_elapsed_time(void)
 	return false;
 }
 
-/* A CPUID takes KVM hundreds of instructions, and the guest sees more than that. */
+/* KVM takes hundreds of instructions for a CPUID, and the guest measures even more. */
 static bool cost_of_cpuid_is_what_the_guest_measures(void)
 {
 	const unsigned int n = 1000;
@@ -351,12 +351,12 @@ int main(int argc, char **argv)
 	run_case(never_enabled_reasons_are_zero);
 	run_case(cpuid_counts_itself_exactly);
 	if (ioperm(0x80, 1, 1))
-		ksft_test_result_skip("out_instructions_count_exactly: no ioperm()\n");
+		skip("out_instructions_count_exactly", "no ioperm()");
 	else
 		run_case(out_instructions_count_exactly);
 	msr = open("/dev/cpu/0/msr", O_RDWR);
 	if (msr < 0)
-		ksft_test_result_skip("fast_path_counts_exactly: no /dev/cpu/0/msr\n");
+		skip("fast_path_counts_exactly", "no /dev/cpu/0/msr");
 	else
 		run_case(fast_path_counts_exactly, msr);
 	run_case(counters_never_decrease);

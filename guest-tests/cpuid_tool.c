@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The same leaves through the cpuid tool, as users run it: what it prints for a
- * moving counter must lie between a read before it and one after it, and what does
- * not move must be equal.
+ * The same leaves through the cpuid tool, as users run it.  What it prints for a counter
+ * that moves must lie between a read before and one after it.  What doesn't move must be
+ * equal.
  */
 #include "guest_test.h"
 
@@ -23,7 +23,7 @@ static bool run_cpuid(uint32_t leaf, uint32_t index, struct exitstat_regs *r)
 	return !pclose(f) && found;
 }
 
-/* Both kinds of leaf have their low half in EAX or ECX, the other being zero. */
+/* The low half is in EAX for exits, in ECX for cycles.  The other one is zero. */
 static uint64_t value(struct exitstat_regs r)
 {
 	return (uint64_t)r.ebx << 32 | r.eax | r.ecx;

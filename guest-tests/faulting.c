@@ -1,10 +1,10 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * With CPUID faulting on, a process gets #GP for the leaves, and not one bit more.
+ * With CPUID faulting on, the leaves raise #GP in a process, and leak nothing.
  *
  * usage: faulting [emulated]
  *
- * "emulated" as with hostile.
+ * "emulated" is that of hostile.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -22,7 +22,7 @@
 static bool emulated;
 static uint64_t faults, trap;
 
-/* Note what it was, and have CPUID skipped. */
+/* Note the fault, and skip the CPUID. */
 static void on_fault(int sig, siginfo_t *info, void *context)
 {
 	greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
@@ -31,11 +31,11 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 
 	faults++;
 	trap = regs[REG_TRAPNO] | (uint64_t)regs[REG_ERR] << 32;
-	/* The emulator has moved on to the CPUID itself. */
+	/* The emulator has skipped its prefix: RIP points to the CPUID. */
 	regs[REG_RIP] += 2;
 }
 
-/* The registers are what they were, in all 64 bits. */
+/* The registers must keep their values, in all 64 bits. */
 static bool faults_and_leaks_nothing(uint32_t leaf, uint32_t index)
 {
 	const uint64_t a0 = leaf | 0x1111111100000000, b0 = 0x2222222233333333;
@@ -43,12 +43,15 @@ static bool faults_and_leaks_nothing(uint32_t leaf, uint32_t index)
 	uint64_t a = a0, b = b0, c = c0, d = d0, before = faults;
 
 	if (emulated)
-		asm volatile("ud2; .ascii \"kvm\"; cpuid" : "+a"(a), "+b"(b), "+c"(c), "+d"(d) :: "memory");
+		asm volatile("ud2; .ascii \"kvm\"; cpuid"
+			     : "+a"(a), "+b"(b), "+c"(c), "+d"(d) :: "memory");
 	else
 		asm volatile("cpuid" : "+a"(a), "+b"(b), "+c"(c), "+d"(d) :: "memory");
-	if (faults == before + 1 && trap == GENERAL_PROTECTION && a == a0 && b == b0 && c == c0 && d == d0)
+	if (faults == before + 1 && trap == GENERAL_PROTECTION &&
+	    a == a0 && b == b0 && c == c0 && d == d0)
 		return true;
-	ksft_print_msg("leaf 0x%08x index 0x%08x: %" PRIu64 " faults, trap 0x%" PRIx64 ", rax=%" PRIx64 " rbx=%" PRIx64 " rcx=%" PRIx64 " rdx=%" PRIx64 "\n",
+	ksft_print_msg("leaf 0x%08x index 0x%08x: %" PRIu64 " faults, trap 0x%" PRIx64
+		       ", rax=%" PRIx64 " rbx=%" PRIx64 " rcx=%" PRIx64 " rdx=%" PRIx64 "\n",
 		       leaf, index, faults - before, trap, a, b, c, d);
 	return false;
 }
@@ -68,27 +71,36 @@ int main(int argc, char **argv)
 	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
 	struct exitstat_info info;
 	struct exitstat before, after;
+	/* What is emulated has exited for its #UD prefix, an exception. */
+	const uint32_t reason = argc > 1 ? 0 : 10;
 
 	emulated = argc > 1;
 	ksft_print_header();
 	ksft_set_plan(8);
 
 	sigaction(SIGSEGV, &action, NULL);
-	exitstat_reason(emulated ? 0 : 10, &before);
+	if (!exitstat_reason(reason, &before))
+		ksft_exit_fail_msg("the host does not know exit reason %u\n", reason);
 	if (syscall(SYS_arch_prctl, ARCH_SET_CPUID, 0))
 		ksft_exit_fail_msg("cannot have CPUID fault: %s\n", strerror(errno));
-	for (uint32_t leaf = KVM_EXIT_STATS_LEAF_SIGNATURE; leaf <= KVM_EXIT_STATS_LEAF_REASON_CYCLES; leaf++)
-		ksft_test_result(all_indices(leaf), "%s: leaf 0x%08x faults and leaks nothing\n", what, leaf);
+	for (uint32_t leaf = KVM_EXIT_STATS_LEAF_SIGNATURE;
+	     leaf <= KVM_EXIT_STATS_LEAF_REASON_CYCLES; leaf++)
+		ksft_test_result(all_indices(leaf), "%s: leaf 0x%08x faults and leaks nothing\n",
+				 what, leaf);
 	ksft_test_result(all_indices(0), "%s: leaf 0 does so, too\n", what);
 	if (syscall(SYS_arch_prctl, ARCH_SET_CPUID, 1))
 		ksft_exit_fail_msg("cannot have CPUID work again: %s\n", strerror(errno));
 	ksft_test_result(exitstat_detect(&info) && info.scope == KVM_EXIT_STATS_SCOPE_VM,
 			 "%s: the leaves are back without it\n", what);
 
-	/* They are exits, of the process' own. */
-	exitstat_reason(emulated ? 0 : 10, &after);
-	ksft_print_msg("%" PRIu64 " faults, %" PRIu64 " exits\n", faults, after.exits - before.exits);
-	ksft_test_result(faults == 6 * (NR_POWERS + NR_FLAGGED) && after.exits - before.exits >= faults &&
-			 after.exits - before.exits <= faults + 4, "%s: what faults is counted\n", what);
+	/* The CPUIDs that faulted are exits, too. */
+	if (!exitstat_reason(reason, &after))
+		ksft_exit_fail_msg("the host does not know exit reason %u any more\n", reason);
+	ksft_print_msg("%" PRIu64 " faults, %" PRIu64 " exits\n", faults,
+		       after.exits - before.exits);
+	ksft_test_result(faults == 6 * (NR_POWERS + NR_FLAGGED) &&
+			 after.exits - before.exits >= faults &&
+			 after.exits - before.exits <= faults + 4,
+			 "%s: what faults is counted\n", what);
 	ksft_finished();
 }

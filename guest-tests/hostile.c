@@ -1,13 +1,13 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * An unprivileged process asks for the leaves from 0x4ffffff0 to 0x4fffffff, for each of
- * the statistics with more than 140,000 indices, and holds each answer against a model.
+ * An unprivileged process reads the leaves from 0x4ffffff0 to 0x4fffffff, those of the
+ * statistics with more than 140,000 indices each, and checks each answer against a model.
  *
  * usage: hostile [emulated]
  *
- * With "emulated", KVM's instruction emulator executes the CPUIDs, which needs
- * kvm.force_emulation_prefix=1 on the host and takes longer, so most of the indices
- * are left out.  Wants to be the only process on the only vCPU.
+ * With "emulated", KVM's instruction emulator executes the CPUIDs.  That needs
+ * kvm.force_emulation_prefix=1 on the host, and takes longer, so most of the indices are
+ * left out.  Has to be the only process on the only vCPU.
  */
 #include <unistd.h>
 #include <x86intrin.h>
@@ -28,7 +28,8 @@ static struct leaf_model model = {
 
 static struct leaf_regs cpuid(uint32_t leaf, uint32_t index)
 {
-	uint64_t a = leaf | STALE, b = STALE | 0xb0b0b0b0, c = index | STALE, d = STALE | 0xd0d0d0d0;
+	uint64_t a = leaf | STALE, b = STALE | 0xb0b0b0b0;
+	uint64_t c = index | STALE, d = STALE | 0xd0d0d0d0;
 
 	if (emulated)
 		asm volatile("ud2; .ascii \"kvm\"; cpuid" : "+a"(a), "+b"(b), "+c"(c), "+d"(d));
@@ -61,7 +62,7 @@ int main(int argc, char **argv)
 		if (n % every && !hostile_index_is_special(n))
 			continue;
 		out_of_range = cpuid(max_basic, index);
-		/* The guest's TSC began with the VM. */
+		/* The guest's TSC started with the VM. */
 		model.limit = __rdtsc();
 		for (unsigned int k = 0; k < NR_LEAVES_ASKED; k++) {
 			uint32_t leaf = hostile_leaf(n, k);
@@ -71,9 +72,11 @@ int main(int argc, char **argv)
 	}
 
 	leaf_report(&model, what);
-	ksft_test_result(upper_halves_are_zero, "%s: the upper halves of the registers are zero\n", what);
+	ksft_test_result(upper_halves_are_zero,
+			 "%s: the upper halves of the registers are zero\n", what);
 	ksft_test_result(getuid() == NOBODY && geteuid() == NOBODY, "%s: by nobody\n", what);
 	ksft_print_msg("%" PRIu64 " CPUIDs\n", model.executed);
-	ksft_test_result(model.executed >= (emulated ? 50000 : 1000000) / fewer(), "%s: as many as planned\n", what);
+	ksft_test_result(model.executed >= (emulated ? 50000 : 1000000) / fewer(),
+			 "%s: as many as planned\n", what);
 	ksft_finished();
 }

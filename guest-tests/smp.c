@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two vCPUs: what either does is in the figures that the other one reads.
+ * With two vCPUs, each reads figures that include the other's exits.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -19,7 +19,7 @@ static bool run_on(int cpu)
 	return !sched_setaffinity(0, sizeof(set), &set);
 }
 
-/* Reads on one vCPU, executes n CPUIDs on another, and reads on the first again. */
+/* Read on one vCPU, execute n CPUIDs on the other, and read on the first one again. */
 static bool sees_the_other_vcpu(int reader, int other)
 {
 	const unsigned int n = 1000;
@@ -32,7 +32,7 @@ static bool sees_the_other_vcpu(int reader, int other)
 	if (!run_on(reader) || !exitstat_reason(EXIT_REASON_CPUID, &after))
 		return false;
 
-	/* The read of the cycles before and that of the exits after are exits too. */
+	/* Reading the cycles before, and the exits afterwards, are two more exits. */
 	ksft_print_msg("%u CPUIDs elsewhere: %" PRIu64 " exits, %" PRIu64 " cycles\n", n,
 		       after.exits - before.exits, after.cycles - before.cycles);
 	return after.exits - before.exits == n + 2 &&

@@ -1,63 +1,71 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
 # Bad input ends with one sentence and a non-zero status, and a user's tree stays
-# as it was.  TREE is a clean source of Linux KERNEL that the series applies to.
+# as it was.
 #
-# usage: KERNEL=X.Y TREE=DIR host-tests/bad-input.sh
-. "$(dirname "$0")/cases"
-tree=${TREE:?}
-kernel=${KERNEL:?}
+# usage: [KERNEL=X.Y] host-tests/bad-input.sh
+. "$(dirname "$0")/lib.sh"
+tree=$("$top/scripts/source")
+kernel=$(selected_kernel)
+ktap_begin
 export GIT_AUTHOR_NAME=test GIT_AUTHOR_EMAIL=test@localhost
 export GIT_COMMITTER_NAME=test GIT_COMMITTER_EMAIL=test@localhost
-unset KERNEL LINUX BACKEND EXTRA_CONFIG
+unset KERNEL KERNELS TESTS LINUX BACKEND EXTRA_CONFIG EXIT_STATS_MATRIX
 
 # refuses NAME PATTERN COMMAND...: fails, and says PATTERN in a line "error: ..."
 refuses() {
 	local name=$1 pattern=$2 status=0
 	shift 2
-	n=$((n + 1))
 	"$@" >"$dir/out" 2>"$dir/err" </dev/null || status=$?
-	if [ $status -ne 0 ] && [ "$(grep -c 'error: ' "$dir/err")" -ge 1 ] && tail -n 1 "$dir/err" | grep -qE "error: .*$pattern"; then
-		echo "ok $n $name"
-	else
-		sed 's/^/# /' "$dir/err"
-		echo "not ok $n $name: status $status"
-	fi
+	[ $status -ne 0 ] && [ "$(grep -c 'error: ' "$dir/err")" -ge 1 ] &&
+		tail -n 1 "$dir/err" | grep -qE "error: .*$pattern" && status=0 || status=1
+	result $status "$name" "$dir/err"
 }
 
 # A tree as small as the series allows: the files that it edits.
 small=$dir/small
 git init -q "$small"
 mkdir -p "$small/arch/x86/kvm"
-for f in Makefile $(git -C / apply --numstat "$top/patches/$kernel"/*.patch | awk '{ print $3 }' | sort -u); do
+edited=$(git -C / apply --numstat "$top/patches/$kernel"/*.patch | awk '{ print $3 }' | sort -u)
+for f in Makefile $edited; do
 	mkdir -p "$small/$(dirname "$f")"
 	git -C "$tree" show "HEAD:$f" >"$small/$f"
 done
 git -C "$small" add -A -f .
 git -C "$small" commit -q -m base
 unchanged() {
-	[ -z "$(git -C "$small" status --porcelain)" ] && [ "$(git -C "$small" rev-parse HEAD)" = "$1" ] &&
+	[ -z "$(git -C "$small" status --porcelain)" ] &&
+		[ "$(git -C "$small" rev-parse HEAD)" = "$1" ] &&
 		[ ! -e "$small/.git/rebase-apply" ]
 }
 head=$(git -C "$small" rev-parse HEAD)
 
-echo "TAP version 13"
-echo "1..33"
 
-refuses "unknown KERNEL" "KERNEL=5.4 is not supported; choose one of:" env KERNEL=5.4 "$top/scripts/kernel"
-refuses "KERNEL that is equal only as a number" "is not supported" env KERNEL="${kernel}0" "$top/scripts/kernel"
-refuses "KERNELS with an unknown one" "KERNELS names 5.4" env KERNELS="$kernel 5.4" "$top/scripts/test"
-refuses "KERNELS and KERNEL" "leave one of them out" env KERNELS="$kernel" KERNEL="$kernel" "$top/scripts/test"
-refuses "KERNELS and LINUX" "leave one of them out" env KERNELS="$kernel" LINUX="$top" "$top/scripts/test"
+refuses "unknown KERNEL" "KERNEL=5.4 is not supported; choose one of:" \
+	env KERNEL=5.4 "$top/scripts/kernel"
+refuses "KERNEL that is equal only as a number" "is not supported" \
+	env KERNEL="${kernel}0" "$top/scripts/kernel"
+refuses "KERNELS with an unknown one" "KERNELS names 5.4" \
+	env KERNELS="$kernel 5.4" "$top/scripts/test"
+refuses "KERNELS and KERNEL" "leave one of them out" \
+	env KERNELS="$kernel" KERNEL="$kernel" "$top/scripts/test"
+refuses "KERNELS and LINUX" "leave one of them out" \
+	env KERNELS="$kernel" LINUX="$top" "$top/scripts/test"
 refuses "apply without LINUX" "which tree" "$top/scripts/apply"
 refuses "LINUX that does not exist" "is not a directory" env LINUX="$dir/none" "$top/scripts/apply"
 mkdir "$dir/plain"
-refuses "LINUX that is no git tree" "not the top of a git tree" env LINUX="$dir/plain" KERNEL="$kernel" "$top/scripts/apply"
-refuses "LINUX that is no kernel" "not a Linux source tree" env LINUX="$top" KERNEL="$kernel" "$top/scripts/apply"
+refuses "LINUX that is no git tree" "not the top of a git tree" \
+	env LINUX="$dir/plain" KERNEL="$kernel" "$top/scripts/apply"
+refuses "LINUX that is no kernel" "not a Linux source tree" \
+	env LINUX="$top" KERNEL="$kernel" "$top/scripts/apply"
 
 sed -i 's/^PATCHLEVEL = .*/PATCHLEVEL = 99/' "$small/Makefile"
 git -C "$small" commit -q -a -m other-version
-refuses "LINUX of another version than KERNEL" "is Linux [0-9]+.99, but the patches are for $kernel" env LINUX="$small" KERNEL="$kernel" "$top/scripts/apply"
-refuses "LINUX of an unsupported version" "is Linux [0-9]+.99, but there are patches for" env LINUX="$small" "$top/scripts/apply"
+refuses "LINUX of another version than KERNEL" \
+	"is Linux [0-9]+.99, but the patches are for $kernel" \
+	env LINUX="$small" KERNEL="$kernel" "$top/scripts/apply"
+refuses "LINUX of an unsupported version" "is Linux [0-9]+.99, but there are patches for" \
+	env LINUX="$small" "$top/scripts/apply"
 git -C "$small" reset -q --hard "$head"
 
 echo "/* mine */" >>"$small/arch/x86/kvm/x86.c"
@@ -69,26 +77,37 @@ git -C "$small" checkout -q -f
 sed -i 's/vmx_vcpu_enter_exit(vcpu/vmx_vcpu_enter_exit (vcpu/' "$small/arch/x86/kvm/vmx/vmx.c"
 git -C "$small" commit -q -a -m other
 other=$(git -C "$small" rev-parse HEAD)
-refuses "a patch that does not apply" "does not apply .*exact context" env LINUX="$small" "$top/scripts/apply"
+refuses "a patch that does not apply" "does not apply .*exact context" \
+	env LINUX="$small" "$top/scripts/apply"
 holds "it names file and line" grep -q 'arch/x86/kvm/vmx/vmx.c:[0-9]' "$dir/err"
 holds "the tree is untouched" unchanged "$other"
 git -C "$small" reset -q --hard "$head"
 
 echo mine >"$small/arch/x86/kvm/exit_stats.c"
-refuses "an untracked file in the way" "has an untracked arch/x86/kvm/exit_stats.c" env LINUX="$small" "$top/scripts/apply"
+refuses "an untracked file in the way" "has an untracked arch/x86/kvm/exit_stats.c" \
+	env LINUX="$small" "$top/scripts/apply"
 holds "it is still there" grep -q mine "$small/arch/x86/kvm/exit_stats.c"
 rm "$small/arch/x86/kvm/exit_stats.c"
 
+nobody=(env -u GIT_AUTHOR_NAME -u GIT_AUTHOR_EMAIL -u GIT_COMMITTER_NAME -u GIT_COMMITTER_EMAIL
+	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null)
+refuses "mails of nobody" "git does not know who you are; set your name and address" \
+	"${nobody[@]}" LINUX="$small" "$top/scripts/series" "$dir/mails"
+holds "there are none" [ ! -e "$dir/mails" ]
+
 holds "the series applies to the clean tree" env LINUX="$small" "$top/scripts/apply"
-holds "with the files it adds" cmp "$small/arch/x86/kvm/exit_stats.c" "$top/arch-x86-kvm/exit_stats.c"
+holds "with the files it adds" \
+	cmp "$small/arch/x86/kvm/exit_stats.c" "$top/arch-x86-kvm/exit_stats.c"
 refuses "applying it twice" "has the series already" env LINUX="$small" "$top/scripts/apply"
 
 mkdir "$dir/copy"
 cp -r "$top"/{scripts,kernels,patches} "$dir/copy/"
 another=$(awk -v k="$kernel" '!/^#/ && NF && $1 "" != k "" { print $1; exit }' "$top/kernels")
-refuses "refresh with another KERNEL than the tree's" "is Linux $kernel, but KERNEL=$another" env KERNEL="$another" "$dir/copy/scripts/refresh" "$small" HEAD~1
+refuses "refresh with another KERNEL than the tree's" "is Linux $kernel, but KERNEL=$another" \
+	env KERNEL="$another" "$dir/copy/scripts/refresh" "$small" HEAD~1
 refuses "refresh without BASE" "say: make refresh TREE=" "$dir/copy/scripts/refresh" "$small" ""
-refuses "refresh from no kernel" "is not a git tree of Linux" "$dir/copy/scripts/refresh" "$top" HEAD
+refuses "refresh from no kernel" "is not a git tree of Linux" \
+	"$dir/copy/scripts/refresh" "$top" HEAD
 holds "the patches are still there" diff -r "$top/patches" "$dir/copy/patches"
 
 # A mirror that is not there, and an empty cache.
@@ -99,7 +118,8 @@ cat >"$dir/apt/apt.conf" <<-END
 	Dir::State::Lists "$dir/apt/lists";
 	Dir::Cache "$dir/cache";
 END
-refuses "no package mirror" "no package mirror" env APT_CONFIG="$dir/apt/apt.conf" XDG_CACHE_HOME="$dir/cache" "$top/scripts/source"
+refuses "no package mirror" "no package mirror" \
+	env APT_CONFIG="$dir/apt/apt.conf" XDG_CACHE_HOME="$dir/cache" "$top/scripts/source"
 
 # Tools that are missing or at their limit: a PATH that shadows one of them.
 mkdir "$dir/bin"
@@ -109,18 +129,27 @@ cat >"$dir/bin/df" <<-'END'
 	echo "/dev/full 100 90 10 90% /"
 END
 chmod +x "$dir/bin/df"
-refuses "too little disk" "10 MiB free, this step needs" env PATH="$dir/bin:$PATH" XDG_CACHE_HOME="$dir/cache2" "$top/scripts/source"
+refuses "too little disk" "10 MiB free, this step needs" \
+	env PATH="$dir/bin:$PATH" XDG_CACHE_HOME="$dir/cache2" "$top/scripts/source"
 
 : >"$dir/image"
 mkdir "$dir/only"
-for tool in awk basename bash busybox cat cp cut dirname env git grep head mkdir mktemp rm sed sha256sum sleep tail timeout tr; do
+for tool in awk basename bash busybox cat cp cut dirname env git grep head mkdir mktemp rm sed \
+	sha256sum sleep tail timeout tr; do
 	ln -s "$(command -v $tool)" "$dir/only/$tool"
 done
 echo x >"$dir/image"
-refuses "Bochs missing" "bochs is not on the PATH" env PATH="$dir/only" BACKEND=bochs "$top/scripts/machine" "$dir/m" "$dir/image" "$dir/image"
-refuses "QEMU missing" "qemu-system-x86_64 is not on the PATH" env PATH="$dir/only" "$top/scripts/image" l1-system
-refuses "unknown BACKEND" "BACKEND=vbox is unknown" env BACKEND=vbox "$top/scripts/machine" "$dir/m" "$dir/image" "$dir/image"
-refuses "no image to boot" "run make kernel first" "$top/scripts/machine" "$dir/m" "$dir/none" "$dir/image"
+machine=("$top/scripts/machine" "$dir/m")
+refuses "Bochs missing" "BOCHS=.*/none is no program" \
+	env PATH="$dir/only" BACKEND=bochs BOCHS="$dir/none" "${machine[@]}" "$dir"/{image,image}
+refuses "QEMU missing" "qemu-system-x86_64 is not on the PATH" \
+	env PATH="$dir/only" "$top/scripts/image" l1-system
+refuses "unknown BACKEND" "BACKEND=vbox is unknown" \
+	env BACKEND=vbox "${machine[@]}" "$dir"/{image,image}
+refuses "no image to boot" "run make kernel first" "${machine[@]}" "$dir"/{none,image}
 # A boot disk without a kernel never gets anywhere.
-refuses "a machine that hangs" "(hung: no end after 5 s|ended before its job did).*console.log" env BACKEND=bochs MACHINE_TIMEOUT=5 "$top/scripts/machine" "$dir/m" "$dir/image" "$dir/image"
-refuses "EXTRA_CONFIG that does not exist" "cannot be read" env EXTRA_CONFIG="$dir/none" "$top/scripts/kernel"
+refuses "a machine that hangs" "(hung: no end after 5 s|ended before its job did).*console.log" \
+	env BACKEND=bochs MACHINE_TIMEOUT=5 "${machine[@]}" "$dir"/{image,image}
+refuses "EXTRA_CONFIG that does not exist" "cannot be read" \
+	env EXTRA_CONFIG="$dir/none" "$top/scripts/kernel"
+ktap_end

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
 # The tool exitstat, on recorded leaves: every option and error, and its formats by
 # those who read them.  Builds with another implementation of tools/exitstat/machine.h,
 # which plays the file that EXITSTAT_RECORDING names.
@@ -7,21 +8,20 @@
 #
 # With UPDATE=1, what exitstat/expected/ holds is written anew, for review.
 . "$(dirname "$0")/../scripts/lib/common.sh"
+. "$top/scripts/lib/ktap.sh"
 # It takes a quarter of a minute; what hangs, fails.
 [ -n "${LIMITED:-}" ] || LIMITED=1 exec timeout -k 5 180 "$0"
 here=$top/host-tests/exitstat
 tool=$top/tools/exitstat
 build=$top/build/exitstat-test
 PATH=$cache/unpacked/usr/bin:$PATH # promtool and prometheus-node-exporter, by scripts/deps
-dir=$(mktemp -d)
+ktap_begin
 tmux=(tmux -f /dev/null -S "$dir/tmux-0")
 exporter=
 cleanup() {
 	"${tmux[@]}" kill-server 2>/dev/null || true
 	[ -z "$exporter" ] || kill "$exporter" 2>/dev/null || true
-	rm -rf "$dir"
 }
-trap cleanup EXIT
 export EXITSTAT_RECORDING=$dir/recording
 export TZ=UTC LC_ALL=C
 
@@ -30,25 +30,20 @@ export TZ=UTC LC_ALL=C
 	make -s -C "$tool" O="$build/plain" NCURSES=0 install DESTDIR="$dir/plain"
 	recorded=(STATIC=0 MACHINE="$here/recorded.c")
 	make -s -C "$tool" O="$build/valgrind" "${recorded[@]}" CFLAGS="-O1 -g"
-	make -s -C "$tool" O="$build/sanitized" "${recorded[@]}" CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover"
+	make -s -C "$tool" O="$build/sanitized" "${recorded[@]}" \
+		CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover"
 	make -s -C "$here" O="$build"
 } >&2
 shipped=$dir/root/usr/local/bin/exitstat
 plain=$dir/plain/usr/local/bin/exitstat
 exitstat=$build/sanitized/exitstat
 
-echo "TAP version 13"
-echo "1..183"
-n=0
-# result STATUS NAME
-result() {
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n $2"
-	else
-		for f in out err diff; do [ ! -s "$dir/$f" ] || sed "s/^/# $f: /; 20q" "$dir/$f"; done
-		echo "not ok $n $2"
-	fi
+# said: what a case that failed has left
+said() {
+	for f in out err diff; do
+		[ ! -s "$dir/$f" ] || sed "s/^/$f: /; 20q" "$dir/$f"
+	done >"$dir/said"
+	echo "$dir/said"
 }
 # run COMMAND...: its output and errors to files, its status to $status
 run() {
@@ -61,14 +56,14 @@ holds() {
 	local name=$1
 	shift
 	run "$@"
-	result "$status" "$name"
+	result "$status" "$name" "$(said)"
 }
 # also NAME COMMAND...: of what has been run
 also() {
 	local name=$1 bad=0
 	shift
 	"$@" >"$dir/diff" 2>&1 || bad=1
-	result $bad "$name"
+	result $bad "$name" "$(said)"
 }
 # as_expected EXPECTED FILE
 as_expected() {
@@ -134,7 +129,10 @@ runs_here() {
 	*) return 1 ;;
 	esac
 }
-compiles() { gcc -std=c11 -O2 -Wall -Wextra -Wpedantic -Wconversion -Werror -I"$dir/root/usr/local/include" "$@" -o "$dir/library"; }
+compiles() {
+	gcc -std=c11 -O2 -Wall -Wextra -Wpedantic -Wconversion -Werror \
+		-I"$dir/root/usr/local/include" "$@" -o "$dir/library"
+}
 reads_library() { compiles "$here/library.c" && "$dir/library"; }
 holds "make install installs what it should" installed
 holds "the program is static" static "$shipped"
@@ -145,7 +143,9 @@ holds "so does the one without ncurses" runs_here "$plain"
 holds "the library can be embedded, and reads what it is given" reads_library
 lint() {
 	# Which other manuals are installed here says nothing about this one.
-	mandoc -T lint "$tool/exitstat.1" | grep -v -e 'outdated mandoc.db' -e 'referenced manual not found' >"$dir/lint" || true
+	mandoc -T lint "$tool/exitstat.1" |
+		grep -v -e 'outdated mandoc.db' -e 'referenced manual not found' \
+			>"$dir/lint" || true
 	cat "$dir/lint"
 	[ ! -s "$dir/lint" ]
 }
@@ -154,7 +154,8 @@ documented() {
 	local o
 	for o in $("$exitstat" --help | grep -o -e '--[a-z][a-z-]*' | sort -u); do
 		# mdoc writes --all as "Fl Fl all".
-		grep -qE "^\.It .*Fl Fl ${o#--}( |$)" "$tool/exitstat.1" || { echo "$o" && return 1; }
+		grep -qE "^\.It .*Fl Fl ${o#--}( |$)" "$tool/exitstat.1" ||
+			{ echo "$o" && return 1; }
 	done
 }
 holds "the man page has every option of --help" documented
@@ -162,21 +163,28 @@ holds "the man page has every option of --help" documented
 recorded vmx-boot
 holds "completion of options" "$here/complete" "$exitstat" "exitstat --o" "--openmetrics --output"
 holds "completion of sort keys" "$here/complete" "$exitstat" "exitstat -s c" "cost cycles"
-holds "completion of reasons" "$here/complete" "$exitstat" "exitstat -r HLT,EPT_" "HLT,EPT_MISCONFIG HLT,EPT_VIOLATION"
+holds "completion of reasons" "$here/complete" "$exitstat" "exitstat -r HLT,EPT_" \
+	"HLT,EPT_MISCONFIG HLT,EPT_VIOLATION"
 holds "completion of a command" "$here/complete" "$exitstat" "exitstat -- mktem" "mktemp"
 
 # The table.
 prints "since boot" boot.txt "$exitstat"
 prints "--help" help.txt "$exitstat" --help
-fits_screen() { [ "$(wc -l <"$here/expected/help.txt")" -le 24 ] && ! grep -E '.{81}' "$here/expected/help.txt"; }
+fits_screen() {
+	local help=$here/expected/help.txt
+	[ "$(wc -l <"$help")" -le 24 ] && ! grep -E '.{81}' "$help"
+}
 holds "--help fits a screen of 80 columns and 24 lines" fits_screen
 holds "--version" grep -qxE 'exitstat [0-9.]+, interface version 1' <("$exitstat" --version)
 prints "-H" no-header.txt "$exitstat" -H
 prints "-n 3" top.txt "$exitstat" -n 3
-for key in exits cycles cost reason name; do prints "-s $key" "sort-$key.txt" "$exitstat" -s $key; done
+for key in exits cycles cost reason name; do
+	prints "-s $key" "sort-$key.txt" "$exitstat" -s $key
+done
 prints "--raw" raw.txt "$exitstat" --raw
 prints "-a" all.txt "$exitstat" -a
-prints "-r by name and number, in any case" select.txt "$exitstat" -r hlt,48 --reason 0x1e,HLT -r REASON_2 -a
+prints "-r by name and number, in any case" select.txt \
+	"$exitstat" -r hlt,48 --reason 0x1e,HLT -r REASON_2 -a
 prints "long options" top.txt "$exitstat" --sort=exits --top=3
 recorded vmx-boot vmx-later
 prints "an interval, as vmstat" interval.txt "$exitstat" 0.01 3
@@ -206,10 +214,12 @@ prints "exits for reasons that are in the total only" other.txt "$exitstat" -n 3
 # Names and reasons are those of the kernel's header, and no others.
 names() {
 	echo '#include <asm/vmx.h>
-	VMX_EXIT_REASONS' | gcc -E -P - | tr '{' '\n' | sed -n 's/^ *\([0-9]*\), "\(.*\)".*/\1,\2/p' | sort >"$dir/names"
+	VMX_EXIT_REASONS' | gcc -E -P - | tr '{' '\n' |
+		sed -n 's/^ *\([0-9]*\), "\(.*\)".*/\1,\2/p' | sort >"$dir/names"
 	[ "$(wc -l <"$dir/names")" -gt 50 ] || return 1
 	recorded vmx-boot
-	"$exitstat" -aH --csv | cut -d, -f5,6 | grep -v 'REASON_\|total' | sort | diff "$dir/names" -
+	"$exitstat" -aH --csv | cut -d, -f5,6 | grep -v 'REASON_\|total' | sort |
+		diff "$dir/names" -
 }
 holds "names are those of asm/vmx.h" names
 
@@ -220,24 +230,34 @@ prints "--csv" csv.txt "$exitstat" --csv .01 3
 prints "--csv -H" csv-no-header.txt "$exitstat" --csv -H -n 1
 # jq_holds NAME FILTER: it is true of every object that exitstat prints
 jq_holds() { holds "$1" jq -es "length == 3 and all(.[]; $2)" <(exec "$exitstat" --json -a .01 3); }
-jq_holds "JSON: each line is an object of version 1" '.version == 1 and (.kind | IN("boot", "interval"))'
-jq_holds "JSON: the total is the sum" '.total.exits == ([.reasons[].exits] | add) and .total.cycles == ([.reasons[].cycles] | add)'
-jq_holds "JSON: shares add up to 100" '([.reasons[].exits_percent] | add - 100 | fabs < 0.01) and ([.reasons[].cycles_percent] | add - 100 | fabs < 0.01)'
-jq_holds "JSON: rates are exits by seconds" '.elapsed as $s | all(.reasons[]; .exits_per_second - .exits / $s | fabs < 0.001)'
-jq_holds "JSON: costs are cycles by exits" 'all(.reasons[]; if .exits > 0 then .cycles_per_exit - .cycles / .exits | fabs < 0.01 else .cycles_per_exit == null end)'
+jq_holds "JSON: each line is an object of version 1" \
+	'.version == 1 and (.kind | IN("boot", "interval"))'
+jq_holds "JSON: the total is the sum" '.total.exits == ([.reasons[].exits] | add)
+	and .total.cycles == ([.reasons[].cycles] | add)'
+jq_holds "JSON: shares add up to 100" '([.reasons[].exits_percent] | add - 100 | fabs < 0.01)
+	and ([.reasons[].cycles_percent] | add - 100 | fabs < 0.01)'
+jq_holds "JSON: rates are exits by seconds" '.elapsed as $s
+	| all(.reasons[]; .exits_per_second - .exits / $s | fabs < 0.001)'
+jq_holds "JSON: costs are cycles by exits" 'all(.reasons[];
+	if .exits > 0 then .cycles_per_exit - .cycles / .exits | fabs < 0.01
+	else .cycles_per_exit == null end)'
 # The recording's guest has a TSC of 2.4 GHz, but had only half of it until booted.
-jq_holds "JSON: shares of time are cycles by ticks and vCPUs" '(if .kind == "boot" then 1.2e9 else 2.4e9 * .elapsed end) as $t | all(.reasons[]; .time_percent - 100 * .cycles / $t / 2 | fabs < 0.0001)'
+jq_holds "JSON: shares of time are cycles by ticks and vCPUs" '
+	(if .kind == "boot" then 1.2e9 else 2.4e9 * .elapsed end) as $t
+	| all(.reasons[]; .time_percent - 100 * .cycles / $t / 2 | fabs < 0.0001)'
 differences_add_up() {
 	recorded vmx-boot vmx-later
 	"$exitstat" --json -a .01 3 | jq '.total.exits' | paste -sd+ | bc >"$dir/sum"
-	sed '/^# sample/d' "$dir/recording" | sed '1i # sample tsc=1 uptime=1 time=1 vcpus=1' >"$dir/last"
+	sed '/^# sample/d' "$dir/recording" |
+		sed '1i # sample tsc=1 uptime=1 time=1 vcpus=1' >"$dir/last"
 	EXITSTAT_RECORDING=$dir/last "$exitstat" --json | jq .total.exits | diff "$dir/sum" -
 }
 holds "differences add up to the counters" differences_add_up
 documented_fields() {
-	local field
-	for field in $("$exitstat" --json | jq -r 'keys[], (.total | keys[]), (.reasons[0] | keys[])' | sort -u); do
-		grep -qE "(Cm|,) $field( |$)" "$tool/exitstat.1" || { echo "$field" && return 1; }
+	local field keys='keys[], (.total | keys[]), (.reasons[0] | keys[])'
+	for field in $("$exitstat" --json | jq -r "$keys" | sort -u); do
+		grep -qE "(Cm|,) $field( |$)" "$tool/exitstat.1" ||
+			{ echo "$field" && return 1; }
 	done
 }
 holds "the man page has every field of JSON" documented_fields
@@ -253,15 +273,23 @@ counting() { { cat "$here/recordings/$1" && echo "# counting $2"; } >"$dir/recor
 own() {
 	local filter=$1
 	shift
-	"$exitstat" --json "$@" 2>&1 | jq -es ".[-1] | (.reasons[] | select(.name | ascii_downcase == \"cpuid\")) as \$cpuid | $filter"
+	"$exitstat" --json "$@" 2>&1 | jq -es ".[-1]
+		| (.reasons[] | select(.name | ascii_downcase == \"cpuid\")) as \$cpuid
+		| $filter"
 }
 counting vmx-boot 10
-holds "own CPUIDs: an interval has as many as documented" own '.own_cpuids == 4 + 80 + 16 and $cpuid.exits == .own_cpuids and .total.exits == .own_cpuids' .01 3
-holds "own CPUIDs: so has a command" own '.kind == "command" and .own_cpuids > 0 and $cpuid.exits == .own_cpuids' -- true
+holds "own CPUIDs: an interval has as many as documented" own '.own_cpuids == 4 + 80 + 16
+	and $cpuid.exits == .own_cpuids and .total.exits == .own_cpuids' .01 3
+holds "own CPUIDs: so has a command" own '.kind == "command" and .own_cpuids > 0
+	and $cpuid.exits == .own_cpuids' -- true
 holds "own CPUIDs: since boot" own '$cpuid.exits == 1093 + .own_cpuids'
 holds "own CPUIDs: since boot, with -r" own '$cpuid.exits == 1093 + .own_cpuids' -r HLT,CPUID
-holds "own CPUIDs: -r reads no more than it shows" own '.own_cpuids == 4 + 2 + 2 + 1 and $cpuid.exits == .own_cpuids' -r HLT,CPUID,INVD .01 3
-total_only() { "$exitstat" --json -r HLT .01 2 | jq -es '.[-1] | .own_cpuids == 4 + 2 and .total.exits == .own_cpuids'; }
+holds "own CPUIDs: -r reads no more than it shows" own '.own_cpuids == 4 + 2 + 2 + 1
+	and $cpuid.exits == .own_cpuids' -r HLT,CPUID,INVD .01 3
+total_only() {
+	"$exitstat" --json -r HLT .01 2 |
+		jq -es '.[-1] | .own_cpuids == 4 + 2 and .total.exits == .own_cpuids'
+}
 holds "own CPUIDs: in the total, if CPUID is not shown" total_only
 counting svm 0x72
 sed -i 's/counting 0x72/counting 114/' "$dir/recording"
@@ -290,7 +318,9 @@ ends 126 "a command that is not executable" "$exitstat" -- "$dir/recording"
 ends 3 "a command that exits with 3 itself" "$exitstat" -- sh -c 'exit 3'
 ends 5 "SIGCHLD being ignored" bash -c "trap '' CHLD; exec '$exitstat' -- sh -c 'exit 5'"
 passes_on() {
-	"$exitstat" -- sh -c "trap 'exit 9' TERM; echo >'$dir/started'; for i in \$(seq 100); do sleep 0.05; done" 2>/dev/null &
+	"$exitstat" -- sh -c "trap 'exit 9' TERM
+		echo >'$dir/started'
+		for i in \$(seq 100); do sleep 0.05; done" 2>/dev/null &
 	local pid=$! status=0
 	await [ -e "$dir/started" ] && kill -TERM $pid && wait $pid || status=$?
 	[ $status -eq 9 ]
@@ -299,7 +329,10 @@ holds "SIGTERM is the command's" passes_on
 ends 127 "with a file" "$exitstat" -o "$dir/f" -- "$dir/none"
 nothing() { [ -z "$(files)" ]; }
 also "which is not made for nothing" nothing
-to_file() { [ "$("$exitstat" --json -o "$dir/f" -- echo -n out 2>&1)" = out ] && jq -e '.kind == "command"' "$dir/f"; }
+to_file() {
+	[ "$("$exitstat" --json -o "$dir/f" -- echo -n out 2>&1)" = out ] &&
+		jq -e '.kind == "command"' "$dir/f"
+}
 holds "the report of a command in a file" to_file
 recorded vmx-boot vmx-restarted
 run "$exitstat" -- true
@@ -315,7 +348,8 @@ for args in "--json" "--csv 1" "--openmetrics" "-t" "-a"; do
 done
 fails "without the feature, a command is not run" 3 'does not serve' "$exitstat" -- touch "$dir/ran"
 holds "indeed not" [ ! -e "$dir/ran" ]
-fails "without the feature, a file is not touched" 3 'does not serve' "$exitstat" -o "$dir/untouched"
+fails "without the feature, a file is not touched" 3 'does not serve' \
+	"$exitstat" -o "$dir/untouched"
 holds "indeed it is not" [ ! -e "$dir/untouched" ]
 sed 's/eax=0x00010101/eax=0x00010102/' "$here/recordings/vmx-boot" >"$dir/recording"
 fails "of a later version" 3 'version 2, .* does not know' "$exitstat"
@@ -331,7 +365,10 @@ gone() {
 }
 gone
 run "$exitstat" --csv .01 5
-stopped() { [ "$status" -eq 3 ] && grep 'does not serve' "$dir/err" && [ "$(grep -c total, "$dir/out")" = 1 ]; }
+stopped() {
+	[ "$status" -eq 3 ] && grep 'does not serve' "$dir/err" &&
+		[ "$(grep -c total, "$dir/out")" = 1 ]
+}
 also "switched off between two reports" stopped
 ends 4 "switched off while a command runs" "$exitstat" -- sh -c 'exit 4'
 also "which it says" grep 'does not serve' "$dir/err"
@@ -348,7 +385,8 @@ misused "whole number from 1, not '0'" -n 0
 misused "whole number from 1, not '-1'" -n -1
 misused "whole number from 1, not '1x'" -n 1x
 misused "whole number from 1, not '99999999999999999999'" -n 99999999999999999999
-for list in NONSENSE "" "HLT," ",HLT" 4294967296 0x REASON_ REASON_x -5 99999999999999999999999999999999999999; do
+for list in NONSENSE "" "HLT," ",HLT" 4294967296 0x REASON_ REASON_x -5 \
+	99999999999999999999999999999999999999; do
 	misused "is no list of exit reasons" -r "$list"
 done
 misused "invalid option" -1
@@ -382,8 +420,8 @@ recorded vmx-boot vmx-later
 rm -f "$dir"/f*
 (umask 027 && exec "$exitstat" -o "$dir/f" -n 3 0.01 2) >"$dir/out" 2>&1
 written() {
-	as_expected file.txt "$dir/f" && [ ! -s "$dir/out" ] && [ "$(stat -c %a "$dir/f")" = 640 ] &&
-		[ "$(files)" = ./f ]
+	as_expected file.txt "$dir/f" && [ ! -s "$dir/out" ] &&
+		[ "$(stat -c %a "$dir/f")" = 640 ] && [ "$(files)" = ./f ]
 }
 also "a file has all reports, the mode that others have, and no remains beside it" written
 # While it runs, the old file stays; at a signal, the new one is there, and complete.
@@ -396,7 +434,8 @@ at_signal() {
 	await eval '[ "$(files)" != ./f ]'
 	sleep 0.2
 	grep -qx old "$dir/f" && kill "-$1" $pid && wait $pid || status=$?
-	[ $status -eq $((128 + $(kill -l "$1"))) ] && tail -n 1 "$dir/f" | grep -q ,total, && [ "$(files)" = ./f ]
+	[ $status -eq $((128 + $(kill -l "$1"))) ] && tail -n 1 "$dir/f" | grep -q ,total, &&
+		[ "$(files)" = ./f ]
 }
 for signal in INT TERM HUP; do holds "at SIG$signal, a file is completed" at_signal $signal; done
 # Under valgrind, reading takes longer than that, so there is nothing to wait for.
@@ -427,7 +466,8 @@ fails "a file that cannot be written" 1 'File too large' too_large
 untouched() { [ "$(cat "$dir/f")" = old ] && [ "$(files)" = ./f ]; }
 also "leaves the old one, and nothing else" untouched
 fails "a directory that is not there" 1 'No such file' "$exitstat" -o "$dir/none/f"
-fails "and then a command is not run" 1 'No such file' "$exitstat" -o "$dir/none/f" -- touch "$dir/ran"
+fails "and then a command is not run" 1 'No such file' \
+	"$exitstat" -o "$dir/none/f" -- touch "$dir/ran"
 holds "indeed it isn't" [ ! -e "$dir/ran" ]
 fails "a file that is a device" 1 'not a regular file' "$exitstat" -o /dev/null
 fails "a file that is a directory" 1 'not a regular file' "$exitstat" -o "$dir"
@@ -445,24 +485,30 @@ recorded svm
 holds "promtool accepts SVM's" check_metrics -a
 recorded vmx-boot vmx-later
 each_replaces() {
+	local counter='kvm_guest_exits_total{scope="vm",reason="IO_INSTRUCTION"} 5000027712'
 	"$exitstat" --openmetrics -a -o "$dir/f.prom" .01 3
-	[ "$(grep -c '^# TYPE' "$dir/f.prom")" = 3 ] && grep -qx 'kvm_guest_exits_total{scope="vm",reason="IO_INSTRUCTION"} 5000027712' "$dir/f.prom"
+	[ "$(grep -c '^# TYPE' "$dir/f.prom")" = 3 ] && grep -qx "$counter" "$dir/f.prom"
 }
 holds "each report replaces the file, and has counters" each_replaces
 mkdir "$dir/textfiles"
 "$exitstat" --openmetrics -a -o "$dir/textfiles/exitstat.prom" .01 2
 GOMAXPROCS=1 prometheus-node-exporter --collector.disable-defaults --collector.textfile \
-	--collector.textfile.directory="$dir/textfiles" --web.listen-address=127.0.0.1:0 2>"$dir/exporter" &
+	--collector.textfile.directory="$dir/textfiles" --web.listen-address=127.0.0.1:0 \
+	2>"$dir/exporter" &
 exporter=$!
 # address: of a socket that the exporter listens on
 address() { sed -n 's/.*Listening on.*address=\(127[0-9.:]*\).*/\1/p' "$dir/exporter" | grep .; }
 scrape() {
-	python3 -c 'import sys, urllib.request; print(urllib.request.urlopen("http://" + sys.argv[1] + "/metrics").read().decode(), end="")' "$1"
+	python3 -c 'import sys, urllib.request
+page = urllib.request.urlopen("http://" + sys.argv[1] + "/metrics")
+print(page.read().decode(), end="")' "$1"
 }
 # It orders labels by name.  The figures are too small for it to give them an exponent.
 scraped() {
-	grep '^kvm_guest_exits_total' "$dir/textfiles/exitstat.prom" | sed 's/{\(.*\),\(.*\)}/{\2,\1}/' | sort >"$dir/written"
-	[ "$(wc -l <"$dir/written")" = 80 ] && await address && scrape "$(address)" >"$dir/scraped" &&
+	grep '^kvm_guest_exits_total' "$dir/textfiles/exitstat.prom" |
+		sed 's/{\(.*\),\(.*\)}/{\2,\1}/' | sort >"$dir/written"
+	[ "$(wc -l <"$dir/written")" = 80 ] &&
+		await address && scrape "$(address)" >"$dir/scraped" &&
 		grep -x 'node_textfile_scrape_error 0' "$dir/scraped" &&
 		grep '^kvm_guest_exits_total' "$dir/scraped" | sort | diff "$dir/written" -
 }
@@ -476,9 +522,13 @@ shows() { screen | grep -qE -e "$1"; }
 # live ARGUMENT...: when it ends, its status is in a file, of which each has its own
 live() {
 	"${tmux[@]}" kill-server 2>/dev/null || true
-	tmux[-1]=$dir/tmux-$n
-	"${tmux[@]}" new-session -d -x 80 -y 24 "TERM=screen '$exitstat' -t $* 2>'$dir/complaint-$n'; echo \$? >'$dir/status-$n'; cat '$dir/complaint-$n'; sleep 9"
-	live_status=$dir/status-$n
+	tmux[-1]=$dir/tmux-$ktap_n
+	live_status=$dir/status-$ktap_n
+	local complaint=$dir/complaint-$ktap_n
+	"${tmux[@]}" new-session -d -x 80 -y 24 "TERM=screen '$exitstat' -t $* 2>'$complaint'
+		echo \$? >'$live_status'
+		cat '$complaint'
+		sleep 9"
 	await shows '^exitstat: every'
 }
 # looks_like NAME EXPECTED: what is on the screen, soon
@@ -528,17 +578,22 @@ fails "live: without a terminal" 1 'needs a terminal' "$exitstat" -t
 run env TERM=none script -qec "'$exitstat' -t" /dev/null
 no_type() { [ "$status" -eq 1 ] && grep 'see TERM' "$dir/out"; }
 also "live: on a terminal of unknown type" no_type
-not_built() { make -s -C "$tool" O="$build/recorded-plain" NCURSES=0 "${recorded[@]}" && "$build/recorded-plain/exitstat" -t; }
+not_built() {
+	make -s -C "$tool" O="$build/recorded-plain" NCURSES=0 "${recorded[@]}" &&
+		"$build/recorded-plain/exitstat" -t
+}
 fails "live: not in a build without ncurses" 1 'without ncurses' not_built
 
 # Memory.
 recorded vmx-boot vmx-later
 memcheck() {
-	valgrind -q --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all --error-exitcode=99 \
-		"$build/valgrind/exitstat" "$@"
+	valgrind -q --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all \
+		--error-exitcode=99 "$build/valgrind/exitstat" "$@"
 }
-holds "valgrind: intervals and all options to a file" memcheck -a -s name -n 99 -r HLT,48 --raw -o "$dir/f" .01 3
+holds "valgrind: intervals and all options to a file" \
+	memcheck -a -s name -n 99 -r HLT,48 --raw -o "$dir/f" .01 3
 holds "valgrind: JSON of a command" memcheck --json -- true
 holds "valgrind: metrics" memcheck --openmetrics -a -o "$dir/f" .01 2
 ends 2 "valgrind: bad arguments" memcheck -r HLT,NONSENSE
 holds "fuzzed arguments" "$build/fuzz" 20231114 200000
+ktap_end

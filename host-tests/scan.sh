@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
 # scripts/scan-console finds each kind of splat, forgives none it should not, and
 # never takes "could not scan" for clean.
 #
 # usage: host-tests/scan.sh
-set -euo pipefail
-top=$(cd "$(dirname "$0")/.." && pwd)
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/lib.sh"
+ktap_begin
 
 splats=(
 	'[    1.0] BUG: kernel NULL pointer dereference, address: 0000000000000008'
@@ -32,8 +31,9 @@ splats=(
 	'[    1.0] kmemleak: Kernel memory leak detector disabled'
 )
 # As machine/splats-allowed has it.
+apic=../../tree/6.1/arch/x86/kernel/apic/apic_flat_64.c:101:25
 allowed=(
-	'[    1.0] UBSAN: shift-out-of-bounds in ../../tree/6.1/arch/x86/kernel/apic/apic_flat_64.c:101:25'
+	"[    1.0] UBSAN: shift-out-of-bounds in $apic"
 	'[    1.0] shift exponent -1 is negative'
 	'[    1.0] CPU: 0 PID: 0 Comm: swapper/0 Not tainted'
 	'[    1.0] Call Trace:'
@@ -45,19 +45,12 @@ harmless=(
 	'L1: job ended'
 )
 
-n=0
-result() {
-	n=$((n + 1))
-	if [ "$1" -eq "$2" ]; then echo "ok $n $3"; else echo "not ok $n $3: status $1, not $2"; fi
-}
+# scan STATUS NAME
 scan() {
 	local status=0
 	"$top/scripts/scan-console" "$dir/log" >/dev/null 2>&1 || status=$?
-	result $status "$1" "$2"
+	is "$2" "status $status" "status $1"
 }
-
-echo "TAP version 13"
-echo "1..$((${#splats[@]} + 6))"
 for line in "${splats[@]}"; do
 	printf '%s\r\n' "${harmless[@]}" "$line" "${harmless[@]}" >"$dir/log"
 	scan 1 "found: $(tr -d '#' <<<"${line#*] }")"
@@ -74,3 +67,4 @@ scan 1 "found in a console with bytes that are no text"
 scan 2 "an empty console is not clean"
 rm "$dir/log"
 scan 2 "no console is not clean"
+ktap_end

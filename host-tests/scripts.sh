@@ -1,31 +1,34 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
 # Every script is clean to shellcheck, and executable if it is to be run; a commit that one
 # makes leaves nothing running.
 #
 # usage: host-tests/scripts.sh
-. "$(dirname "$0")/cases"
+. "$(dirname "$0")/lib.sh"
 
-# Jobs are sourced by L1's and L2's init, which have the functions that they call.
-mapfile -t scripts < <(cd "$top" && git ls-files scripts host-tests machine guest-tests .ci | while read -r f; do
-	! head -n 1 "$f" | grep -qE '^#(!.*\b(ba)?sh$| shellcheck shell=)' || echo "$f"
-done)
-echo "TAP version 13"
-echo "1..$((2 + ${#scripts[@]}))"
+mapfile -t scripts < <(cd "$top" &&
+	git ls-files scripts host-tests machine kvm-tests guest-tests report .ci |
+	while read -r f; do
+		! head -n 1 "$f" | grep -qE '^#(!.*\b(ba)?sh$| shellcheck shell=)' || echo "$f"
+	done)
+ktap_begin
 holds "there are scripts" [ ${#scripts[@]} -gt 20 ]
 for f in "${scripts[@]}"; do
 	# shellcheck disable=SC2317 # holds calls it
-	clean() { shellcheck -x "$top/$f" && { [ -x "$top/$f" ] || ! head -n 1 "$top/$f" | grep '^#!'; }; }
+	clean() {
+		shellcheck -x "$top/$f" &&
+			{ [ -x "$top/$f" ] || ! head -n 1 "$top/$f" | grep '^#!'; }
+	}
 	holds "$f" clean
 done
 
 # In the foreground, a gc has packed when the commit returns.
 repo=$dir/tree
 commit() (
-	# shellcheck source=scripts/lib/common.sh
-	. "$top/scripts/lib/common.sh"
 	git init -q "$repo" && cd "$repo" && git config gc.auto 1 && git config gc.autoDetach false
 	seq 1000 | split -l 1
 	plain_git add . && plain_git commit -q --author "test <test@localhost>" -m test
 )
 no_gc() { commit && [ -z "$(ls "$repo/.git/objects/pack")" ]; }
 holds "a commit starts no gc, which would keep the caller's locks" no_gc
+ktap_end

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
 # The unit tests of the accounting's logic, as TAP.
 #
 # usage: host-tests/unit.sh

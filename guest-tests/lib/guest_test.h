@@ -1,7 +1,6 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the guest tests share.  KTAP output is the kernel's own kselftest.h, from
- * the source of the kernel under test.
+ * What the guest tests share.
  */
 #ifndef GUEST_TEST_H
 #define GUEST_TEST_H
@@ -10,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kselftest.h"
+#include "ktap.h"
 #include "leaf_model.h"
 #include "libexitstat.h"
 
@@ -26,7 +25,7 @@ static inline void print_regs(const char *what, uint32_t leaf, uint32_t index,
 		       what, leaf, index, r.eax, r.ebx, r.ecx, r.edx);
 }
 
-/* How many times longer than usual an exit takes on this machine, as told by its job. */
+/* How many times longer than usual an exit takes on this machine, as its job says */
 static inline unsigned int slower(void)
 {
 	const char *times = getenv("slower");
@@ -34,7 +33,7 @@ static inline unsigned int slower(void)
 	return times && atoi(times) > 0 ? atoi(times) : 1;
 }
 
-/* Runs a case: its failures print why themselves. */
+/* Run a case, which itself prints why it fails. */
 #define run_case(fn, ...) ksft_test_result(fn(__VA_ARGS__), "%s\n", #fn)
 
 #endif /* GUEST_TEST_H */

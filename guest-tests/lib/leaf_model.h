@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the leaves from 0x4ffffff0 to 0x4fffffff may answer, given what they have
  * answered before, and the indices that a hostile guest asks for.
@@ -15,16 +15,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kselftest.h"
+#include "ktap.h"
 #include "kvm_exit_stats.h"
 
 #define LEAF_LOWEST 0x4ffffff0
 #define LEAF_HIGHEST 0x4fffffff
 #define NR_OUT_OF_RANGE (KVM_EXIT_STATS_LEAF_SIGNATURE - LEAF_LOWEST)
-/* How many of them an index is asked for at */
+/* How many leaves are read for an index */
 #define NR_LEAVES_ASKED 7
 
-/* All of 16 bits; powers of two and around; reasons with bits where none belong. */
+/* All 16-bit values; powers of two and their neighbours; reasons with extra bits. */
 #define NR_SHORT_INDICES 0x10000
 #define NR_POWERS (32 * 3)
 #define NR_FLAGGED (4 * 128)
@@ -42,7 +42,7 @@ enum leaf_kind {
 	LEAF_TOTAL_CYCLES,
 	LEAF_DEFINED,
 	LEAF_UNDEFINED,
-	/* besides, and only if the guest knows all its CPUIDs */
+	/* Only if the guest knows all its CPUIDs */
 	LEAF_OWN,
 	NR_LEAF_KINDS,
 };
@@ -60,10 +60,10 @@ static const char * const leaf_kind_names[NR_LEAF_KINDS] = {
 struct leaf_model {
 	/* KVM_EXIT_STATS_SCOPE_* */
 	uint32_t scope;
-	/* The exit reason of this guest's CPUIDs, and whether it has no other such exits. */
+	/* The exit reason of this guest's CPUIDs, and whether only CPUIDs cause it */
 	uint32_t own_reason;
 	bool own_exact;
-	/* CPUIDs executed so far, by whoever uses this, including the one that is checked */
+	/* CPUIDs executed so far, including the one that is checked */
 	uint64_t executed;
 	/* No figure can be higher. */
 	uint64_t limit;
@@ -71,23 +71,23 @@ struct leaf_model {
 	uint64_t checked[NR_LEAF_KINDS];
 	uint64_t wrong[NR_LEAF_KINDS];
 
-	/* What was last read, and when. */
+	/* What was last read, and when */
 	uint64_t total_exits, total_exits_at, total_cycles;
 	uint64_t exits[KVM_EXIT_STATS_REASON_MAX + 1];
 	uint64_t cycles[KVM_EXIT_STATS_REASON_MAX + 1];
-	/* Exits of the own reason when there was none of these CPUIDs yet */
+	/* Exits of own_reason before the first of these CPUIDs */
 	uint64_t own_base;
 	bool own_base_known;
 };
 
-/* The reasons up to 85 that the SDM does not define. */
+/* Does the SDM define this reason, up to 85? */
 static inline bool sdm_defines(uint32_t reason)
 {
 	return reason <= 85 && reason != 35 && reason != 38 && reason != 42 &&
 	       reason != 71 && reason != 82 && reason != 83;
 }
 
-/* SMIs, GETSEC, RSM, SPP, SEAMCALL, TDCALL: KVM doesn't let any of them exit. */
+/* SMIs, GETSEC, RSM, SPP, SEAMCALL, TDCALL: KVM never makes these exit. */
 static inline bool kvm_never_enables(uint32_t reason)
 {
 	return reason == 5 || reason == 6 || reason == 11 || reason == 17 ||
@@ -109,7 +109,7 @@ static inline uint64_t cycles_in(struct leaf_regs r)
 	return (uint64_t)r.ebx << 32 | r.ecx;
 }
 
-/* The same for everybody, of all NR_INDICES. */
+/* The N-th of NR_INDICES, the same in each run */
 static inline uint32_t hostile_index(uint32_t n)
 {
 	static const uint32_t flags[] = { 0x80000000, 0x10000, 0xffff0000, 0x100 };
@@ -127,13 +127,13 @@ static inline uint32_t hostile_index(uint32_t n)
 	mixed = n * 0x9e3779b9;
 	mixed = (mixed ^ mixed >> 16) * 0x85ebca6b;
 	mixed ^= mixed >> 13;
-	/* Half of them small, for few others name a reason. */
+	/* Make half of them small, as only small ones are reasons. */
 	return mixed & 1 ? mixed : mixed >> 25;
 }
 
 /*
- * By how much to divide the number of indices, as told by the job: those that say nothing
- * new need not all be asked for on each kernel.
+ * By how much to divide the number of indices, as the job says: not every kernel needs
+ * all of those that test nothing new.
  */
 static inline uint32_t fewer(void)
 {
@@ -142,16 +142,17 @@ static inline uint32_t fewer(void)
 	return by && atoi(by) > 0 ? atoi(by) : 1;
 }
 
-/* Whether the N-th index says something new: the low ones, powers and flagged reasons. */
+/* Does the N-th index test something new?  Low ones, powers and flagged reasons do. */
 static inline bool hostile_index_is_special(uint32_t n)
 {
 	return n < 256 || (n >= NR_SHORT_INDICES && n < NR_INDICES - NR_RANDOM);
 }
 
-/* The K-th of NR_LEAVES_ASKED: two in turn that are out of range, then the five. */
+/* The K-th of NR_LEAVES_ASKED: two that are out of range and vary, then the five. */
 static inline uint32_t hostile_leaf(uint32_t n, unsigned int k)
 {
-	return k < 2 ? LEAF_LOWEST + (n + 5 * k) % NR_OUT_OF_RANGE : KVM_EXIT_STATS_LEAF_SIGNATURE + k - 2;
+	return k < 2 ? LEAF_LOWEST + (n + 5 * k) % NR_OUT_OF_RANGE :
+		       KVM_EXIT_STATS_LEAF_SIGNATURE + k - 2;
 }
 
 static inline bool leaf_is_growing(uint64_t value, uint64_t least, uint64_t limit, uint64_t *last)
@@ -196,9 +197,10 @@ static inline bool leaf_fits(struct leaf_model *m, enum leaf_kind *kind, uint32_
 		if (r.edx || (kvm_never_enables(index) && (exits || cycles)))
 			return false;
 		if (leaf == 0x4fffffff)
-			return leaf_is_growing(cycles, m->cycles[index], m->limit, &m->cycles[index]) &&
-			       !r.eax;
-		return leaf_is_growing(exits, m->exits[index], m->limit, &m->exits[index]) && !r.ecx;
+			return leaf_is_growing(cycles, m->cycles[index], m->limit,
+					       &m->cycles[index]) && !r.eax;
+		return leaf_is_growing(exits, m->exits[index], m->limit,
+				       &m->exits[index]) && !r.ecx;
 	default:
 		*kind = LEAF_OUT_OF_RANGE;
 		return leaf_regs_equal(r, out_of_range);
@@ -206,8 +208,8 @@ static inline bool leaf_fits(struct leaf_model *m, enum leaf_kind *kind, uint32_
 }
 
 /*
- * Check an answer.  OUT_OF_RANGE is what the highest basic leaf answers to the same
- * index, nobody else needs it.
+ * Check an answer.  OUT_OF_RANGE is the highest basic leaf's answer for the same index;
+ * only leaves that are out of range need it.
  */
 static inline bool leaf_check(struct leaf_model *m, uint32_t leaf, uint32_t index,
 			      struct leaf_regs r, struct leaf_regs out_of_range)
@@ -225,14 +227,15 @@ static inline bool leaf_check(struct leaf_model *m, uint32_t leaf, uint32_t inde
 		ok = m->exits[index] == m->own_base + m->executed;
 	}
 	m->checked[kind]++;
-	/* In one go, for there may be other threads. */
+	/* Print all in one call, as there may be other threads. */
 	if (!ok && m->wrong[kind]++ < 3)
-		printf("# %s: leaf 0x%08x index 0x%08x after %" PRIu64 " CPUIDs: eax=%08x ebx=%08x ecx=%08x edx=%08x\n",
-		       leaf_kind_names[kind], leaf, index, m->executed, r.eax, r.ebx, r.ecx, r.edx);
+		printf("# %s: leaf 0x%08x index 0x%08x after %" PRIu64 " CPUIDs: "
+		       "eax=%08x ebx=%08x ecx=%08x edx=%08x\n", leaf_kind_names[kind],
+		       leaf, index, m->executed, r.eax, r.ebx, r.ecx, r.edx);
 	return ok;
 }
 
-/* One result for each kind of answer. */
+/* The number of results: one for each kind of answer */
 static inline unsigned int leaf_nr_results(const struct leaf_model *m)
 {
 	return m->own_exact ? NR_LEAF_KINDS : LEAF_OWN;
@@ -241,8 +244,8 @@ static inline unsigned int leaf_nr_results(const struct leaf_model *m)
 static inline void leaf_report(const struct leaf_model *m, const char *what)
 {
 	for (unsigned int kind = 0; kind < leaf_nr_results(m); kind++) {
-		ksft_print_msg("%s: %" PRIu64 " checked, %" PRIu64 " wrong\n", leaf_kind_names[kind],
-			       m->checked[kind], m->wrong[kind]);
+		ksft_print_msg("%s: %" PRIu64 " checked, %" PRIu64 " wrong\n",
+			       leaf_kind_names[kind], m->checked[kind], m->wrong[kind]);
 		ksft_test_result(m->checked[kind] && !m->wrong[kind], "%s: %s\n", what,
 				 leaf_kind_names[kind]);
 	}

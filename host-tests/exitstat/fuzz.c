@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Throws command lines at the parser, made of what it knows, bent, and of noise.  To
  * be built with sanitizers; besides, what the parser accepts must be what it promises.
@@ -19,9 +19,10 @@
 static const char *const words[] = {
 	"-a", "--all", "-s", "--sort", "exits", "cycles", "cost", "reason", "name", "-n", "--top",
 	"-r", "--reason", "HLT", "hlt,48", "0x30,REASON_75", "PF excp", "48,,", "-H", "--raw", "-t",
-	"--live", "--json", "--csv", "--openmetrics", "-o", "--output", "-o-", "--output=", "-h", "-V",
-	"--", "-", "", "0", "1", "5", "0.5", ".", "0x1", "1e3", "nan", "-1", " 1", "1000001",
-	"99999999999999999999", "18446744073709551616", "4294967296", "REASON_", "true", "--r", "-aHtr",
+	"--live", "--json", "--csv", "--openmetrics", "-o", "--output", "-o-", "--output=", "-h",
+	"-V", "--", "-", "", "0", "1", "5", "0.5", ".", "0x1", "1e3", "nan", "-1", " 1", "1000001",
+	"99999999999999999999", "18446744073709551616", "4294967296", "REASON_", "true", "--r",
+	"-aHtr",
 };
 
 /* xorshift64*: the same everywhere */
@@ -46,7 +47,8 @@ static void make_argument(unsigned long long *state, char argument[static ARG_SI
 			break;
 		case 1:
 			if (len)
-				argument[draw(state, (unsigned int)len)] = (char)(1 + draw(state, 255));
+				argument[draw(state, (unsigned int)len)] =
+					(char)(1 + draw(state, 255));
 			break;
 		case 2:
 			snprintf(argument + len, ARG_SIZE - len, "%s%s", draw(state, 2) ? "," : "",
@@ -81,7 +83,8 @@ int main(int argc, char **argv)
 	FILE *out = fdopen(dup(STDOUT_FILENO), "w");
 
 	/* What the parser says is not of interest. */
-	if (!state || !out || !freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
+	if (!state || !out || !freopen("/dev/null", "w", stdout) ||
+	    !freopen("/dev/null", "w", stderr))
 		return 2;
 
 	for (unsigned long i = 0; i < rounds; i++) {

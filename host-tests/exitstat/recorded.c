@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What exitstat reads from the machine, from a recording instead: this is linked in
  * place of tools/exitstat/machine.c, into builds for tests only.

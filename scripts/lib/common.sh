@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
 # Sourced by the verbs: where things are, how a verb speaks, and how it fails.
 # Nothing here does a verb's work.
 
@@ -8,9 +9,14 @@ verb=$(basename "$0")
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cache=${XDG_CACHE_HOME:-${HOME:?is not set, nor is XDG_CACHE_HOME}/.cache}/kvm-exit-stats
 export CCACHE_DIR=${CCACHE_DIR:-$cache/ccache}
+# The kernel's make is not a part of the make that calls the verb.
+unset MAKEFLAGS MFLAGS MAKELEVEL
 # Git refuses to commit without an identity, and a bare machine has none.
-export GIT_COMMITTER_NAME=${GIT_COMMITTER_NAME:-$(git config user.name || echo "KVM exit stats")}
-export GIT_COMMITTER_EMAIL=${GIT_COMMITTER_EMAIL:-$(git config user.email || echo "exit-stats@localhost")}
+name=$(git config user.name || echo "KVM exit stats")
+email=$(git config user.email || echo "exit-stats@localhost")
+export GIT_COMMITTER_NAME=${GIT_COMMITTER_NAME:-$name}
+export GIT_COMMITTER_EMAIL=${GIT_COMMITTER_EMAIL:-$email}
+unset name email
 mkdir -p "$cache"
 
 # Commits are made as the project wants them, whatever the user's configuration.  And without
@@ -26,9 +32,12 @@ die() { printf '%s: error: %s\n' "$verb" "${*//"$top/"/}" >&2; exit 1; }
 
 # kernel_field X.Y N: field N of the kernel's line in the table of kernels.
 kernel_field() {
-	awk -v k="$1" -v n="$2" '$1 "" == k "" { print $n; found = 1 } END { exit !found }' "$top/kernels"
+	awk -v k="$1" -v n="$2" '
+		$1 "" == k "" { print $n; found = 1 }
+		END { exit !found }' "$top/kernels"
 }
 
+default_kernel() { awk '!/^#/ && NF { print $1; exit }' "$top/kernels"; }
 supported_kernels() { awk '!/^#/ && NF { printf "%s%s", sep, $1; sep = " " }' "$top/kernels"; }
 
 # The kernel a verb works on: $KERNEL, or else that of $LINUX, or else the first one in the table.
@@ -39,9 +48,11 @@ selected_kernel() {
 			die "KERNEL=$k is not supported; choose one of: $(supported_kernels)"
 	elif [ -n "${LINUX:-}" ] && k=$(tree_kernel "$LINUX") && [ -n "$k" ]; then
 		kernel_field "$k" 1 >/dev/null ||
-			die "$LINUX is Linux $k, but there are patches for $(supported_kernels) only; check out one of these, or see docs/new-kernel.md"
+			die "$LINUX is Linux $k, but there are patches for" \
+				"$(supported_kernels) only; check out one of these," \
+				"or see docs/new-kernel.md"
 	else
-		k=$(supported_kernels | cut -d' ' -f1)
+		k=$(default_kernel)
 	fi
 	echo "$k"
 }
@@ -73,6 +84,9 @@ config_fragments() {
 	done
 }
 
+# last_line FILE: of a log or a console, which may be growing
+last_line() { tail -n 1 "$1" 2>/dev/null | tr -d '\r' | cut -c1-100; }
+
 # A long step: say what it is, show every half minute that it lives and at the end how
 # long it took, keep its output in a log, and on failure name the step, the cause and
 # the log.
@@ -87,7 +101,7 @@ step() {
 		exec 9>&- >/dev/null
 		while sleep 1 && kill -0 $$ 2>/dev/null; do
 			[ $(((SECONDS - start) % 30)) -eq 0 ] || continue
-			say "  ... $((SECONDS - start)) s: $(tail -n 1 "$log" 2>/dev/null | tr -d '\r' | cut -c1-100)"
+			say "  ... $((SECONDS - start)) s:" "$(last_line "$log")"
 		done
 	) &
 	beat=$!
@@ -98,7 +112,8 @@ step() {
 		[ $((SECONDS - start)) -lt 5 ] || say "  ... done after $((SECONDS - start)) s"
 		return
 	fi
-	grep -aiE 'error|fatal|cannot|failed|No space' "$log" | tail -n 5 >&2 || tail -n 5 "$log" >&2
+	grep -aiE 'error|fatal|cannot|failed|No space' "$log" | tail -n 5 >&2 ||
+		tail -n 5 "$log" >&2
 	die "$what: failed with status $status, see $log"
 }
 
@@ -108,5 +123,6 @@ need_space() {
 	mkdir -p "$1"
 	free=$(df -Pm "$1" | awk 'NR == 2 { print $4 }')
 	[ "$free" -ge "$2" ] ||
-		die "$1 has $free MiB free, this step needs $2 MiB; free some space, or set XDG_CACHE_HOME to a larger disk for what is cached"
+		die "$1 has $free MiB free, this step needs $2 MiB; free some space," \
+			"or set XDG_CACHE_HOME to a larger disk for what is cached"
 }
