@@ -1,10 +1,10 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What VM exits cost the guest, in TSC ticks per round trip.
  *
  * usage: bench [NAME...]
  *
- * Runs in the machine whose KVM is measured, also if that has no exit accounting.
+ * Runs in the machine whose KVM is measured, which may lack exit accounting.
  * Prints one line for each kind of exit:
  *
  *	bench NAME TICKS
@@ -22,16 +22,16 @@
  *	total_N		CPUID leaf of the total, in a VM with N vCPUs
  *	reason_N	CPUID leaf of one reason, in a VM with N vCPUs
  *
- * The last two are left out unless the guest finds the leaves; the scope is what the
- * host has set.  CPUID is as the selftests' library sets it: all that KVM supports.
+ * The last two kinds run only if the guest finds the leaves, in the scope that the host
+ * has set.  CPUID is as the selftests' library sets it: all that KVM supports.
  *
- * A guest runs the instruction TRIPS times in a loop between two RDTSC, and then the
- * same loop without it, BATCHES times each.  The figure is the difference of the two
- * fastest ones per trip: the machine's timer interrupt is in some of the batches,
- * but a batch is short enough that it is not in all of them.  Where a tick is an
- * emulated instruction, the fastest batches are free of noise, and the same each time.
- * What it takes to halt varies from trip to trip, so there a batch is one trip; and for
- * one process in five it is 39 instructions more or less, so the median of several counts.
+ * A batch is a loop that runs the instruction TRIPS times between two RDTSC.  A guest
+ * runs BATCHES of these, and as many without the instruction.  The figure is the
+ * difference between the fastest of either, per trip.  The machine's timer interrupts
+ * some batches, but they are short enough that it doesn't interrupt all.  Where a tick is
+ * an emulated instruction, the fastest batches have no noise, and are the same each time.
+ * The cost of a halt varies from trip to trip, so there a batch is one trip.  In one
+ * process in five it differs by 39 instructions, so the figure is the median of several.
  */
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -51,19 +51,19 @@
 #define PROCESSES 15
 
 #define VECTOR 0x31
-/* The PIC's mask. */
+/* The PIC's mask register */
 #define PORT 0x21
 #define DOORBELL_GPA 0xf0000000ULL
 #define LVT_TIMER 0x320
 #define LVT_TIMER_TSCDEADLINE (2 << 17)
-/* Answered with 0. */
+/* KVM answers it with 0. */
 #define HC_NOTHING KVM_HC_VAPIC_POLL_IRQ
 
 struct kind {
 	const char *name;
-	/* The loop with or without the exit, in ticks */
+	/* Runs the loop with or without the exit, returns its ticks */
 	uint32_t (*batch)(bool exits);
-	/* Batches of one trip, by PROCESSES */
+	/* The cost varies: PROCESSES run batches of one trip */
 	bool varies;
 	void (*prepare)(void);
 	void (*setup)(struct kvm_vcpu *vcpu);
@@ -72,7 +72,7 @@ struct kind {
 	bool leaf;
 };
 
-/* Guest memory: trips of a batch, batches, and the fastest ones. */
+/* Guest memory: trips of a batch, batches, and the ticks of the fastest ones */
 static uint64_t nr_trips, nr_batches;
 static uint32_t fastest[2];
 
@@ -106,7 +106,7 @@ static void guest_main(uint32_t (*batch)(bool exits), void (*prepare)(void))
 	ticks;								\
 })
 
-/* What must be in registers is loaded with or without the instruction. */
+/* Both loops load the registers, only one has the instruction. */
 #define BATCH(name, load, insn, inputs...)				\
 static uint32_t name(bool exits)					\
 {									\
@@ -146,7 +146,7 @@ static void prepare_timer(void)
 {
 	x2apic_enable();
 	x2apic_write_reg(LVT_TIMER, LVT_TIMER_TSCDEADLINE | VECTOR);
-	/* later than all this ends */
+	/* after the end of the test */
 	deadline = rdtsc() + (1ull << 40);
 }
 
@@ -201,7 +201,8 @@ static bool has_leaves(void)
 	struct ucall uc;
 
 	vcpu_run(vcpu);
-	TEST_ASSERT(get_ucall(vcpu, &uc) == UCALL_SYNC, "the guest that looks for the leaves failed");
+	TEST_ASSERT(get_ucall(vcpu, &uc) == UCALL_SYNC,
+		    "the guest that looks for the leaves failed");
 	kvm_vm_free(vm);
 	return uc.args[1];
 }
@@ -229,7 +230,8 @@ static double run_once(const struct kind *kind)
 
 static int compare(const void *a, const void *b)
 {
-	return *(const double *)a < *(const double *)b ? -1 : *(const double *)a > *(const double *)b;
+	return *(const double *)a < *(const double *)b ? -1 :
+	       *(const double *)a > *(const double *)b;
 }
 
 static double median(const struct kind *kind)

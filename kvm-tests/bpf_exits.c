@@ -1,12 +1,12 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Counts VM exits by reason with a BPF program at the kvm_exit tracepoint, while a
- * command runs: what tools like bcc's kvmexit do, less what they do for single
- * threads, so at the least what they cost.
+ * command runs.  Tools like bcc's kvmexit do this, and more for single threads, so they
+ * cost at least as much.
  *
  * usage: bpf_exits COMMAND [ARGUMENT...]
  *
- * Exits with the command's status.  Says on stderr how many exits it counted.
+ * Exits with the command's status.  Prints to stderr how many exits it counted.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -38,7 +38,7 @@ static int bpf(enum bpf_cmd cmd, union bpf_attr *attr)
 	return syscall(SYS_bpf, cmd, attr, sizeof(*attr));
 }
 
-/* The first line of the event's file that the format matches. */
+/* The number in the first line of the event's file that matches the format */
 static unsigned int event_number(const char *file, const char *format)
 {
 	char path[128], line[256];
@@ -64,7 +64,8 @@ static int load(int counts, unsigned int offset)
 		{ .code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = 2, .src_reg = 1, .off = offset },
 		{ .code = BPF_ALU64 | BPF_AND | BPF_K, .dst_reg = 2, .imm = NR_REASONS - 1 },
 		{ .code = BPF_STX | BPF_MEM | BPF_W, .dst_reg = 10, .src_reg = 2, .off = -4 },
-		{ .code = BPF_LD | BPF_IMM | BPF_DW, .dst_reg = 1, .src_reg = BPF_PSEUDO_MAP_FD, .imm = counts },
+		{ .code = BPF_LD | BPF_IMM | BPF_DW, .dst_reg = 1, .src_reg = BPF_PSEUDO_MAP_FD,
+		  .imm = counts },
 		{},
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 2, .src_reg = 10 },
 		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = 2, .imm = -4 },
@@ -141,7 +142,8 @@ int main(int argc, char **argv)
 	counts = bpf(BPF_MAP_CREATE, &attr);
 	if (counts < 0)
 		die("cannot create the counts");
-	program = load(counts, event_number("format", " field:unsigned int exit_reason; offset:%u"));
+	program = load(counts,
+		       event_number("format", " field:unsigned int exit_reason; offset:%u"));
 	if (program < 0)
 		die("cannot load the program");
 	attach(program, event_number("id", "%u"), sysconf(_SC_NPROCESSORS_CONF));

@@ -1,12 +1,12 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is in the cycles and what is not: only what KVM did for the exit, on a CPU.
+ * The cycles are those that KVM spent on the exit, on a CPU, and no others.
  *
  * usage: cycles
  *
- * Wants to be alone on a machine of two CPUs whose kernel preempts (preempt=full),
- * so that a vCPU's thread is scheduled out inside its exit handler.  To tell one
- * CPU's TSC from the other's, it sets CPU 1's ahead.
+ * Has to run alone on a machine of two CPUs whose kernel preempts (preempt=full),
+ * so that a vCPU's thread is scheduled out inside its exit handler.  Sets CPU 1's TSC
+ * ahead, so that a difference of two CPUs' TSCs is noticed.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -34,9 +34,9 @@
 #define OUT_CYCLES 1000000
 #define NR_MOVES 200
 #define NR_BUSY 3
-/* How far CPU 1's TSC is ahead: no exit takes as long. */
+/* How far CPU 1's TSC is ahead: longer than any exit takes */
 #define TSC_AHEAD (1ull << 44)
-/* More than any exit costs that these guests cause, interrupts included. */
+/* More cycles than any exit of these guests takes, including interrupts */
 #define EXIT_CYCLES_MAX 20000
 
 static volatile bool stop;
@@ -87,11 +87,11 @@ static void guest_until_stopped(void)
 	GUEST_DONE();
 }
 
-/* ---- what they are measured with ---- */
+/* ---- measuring ---- */
 
 struct run {
 	struct kvm_vcpu *vcpu;
-	/* of the vCPU, of the host while it ran, and how long that took */
+	/* The vCPU's figures, the host's while it ran, and how long it ran */
 	struct figures f;
 	struct host_figures host;
 	uint64_t elapsed;
@@ -128,7 +128,8 @@ static void measure(struct run *run, uint64_t user_cycles)
 	}
 	run->elapsed = rdtsc() - run->elapsed;
 
-	snprintf(path, sizeof(path), KVM_DEBUGFS "/%d-%d/vcpu0/exit_stats", getpid(), run->vcpu->vm->fd);
+	snprintf(path, sizeof(path), KVM_DEBUGFS "/%d-%d/vcpu0/exit_stats",
+		 getpid(), run->vcpu->vm->fd);
 	TEST_ASSERT(figures_read(path, &run->f, NULL), "cannot read %s", path);
 	figures_host(&run->host);
 	figures_subtract(&run->host.sum, &before.sum);
@@ -141,7 +142,7 @@ static uint64_t mean(const struct figures *f, uint32_t reason)
 	return f->exits[reason] ? f->cycles[reason] / f->exits[reason] : 0;
 }
 
-/* Of any run, wherever it ran. */
+/* This holds for any run, on any CPU. */
 static bool sane(const char *what, const struct run *run)
 {
 	struct figures cpus = {};
@@ -150,7 +151,8 @@ static bool sane(const char *what, const struct run *run)
 	for (int cpu = 0; cpu < NR_CPUS_MAX; cpu++)
 		figures_add(&cpus, &run->host.cpu[cpu]);
 	if (!figures_equal(&cpus, &run->f) || !figures_equal(&run->host.sum, &run->f)) {
-		ksft_print_msg("%s: the vCPU has %" PRIu64 " exits and %" PRIu64 " cycles, the CPUs %" PRIu64 " and %" PRIu64 "\n",
+		ksft_print_msg("%s: the vCPU has %" PRIu64 " exits and %" PRIu64 " cycles, "
+			       "the CPUs %" PRIu64 " and %" PRIu64 "\n",
 			       what, run->f.total_exits, run->f.total_cycles,
 			       cpus.total_exits, cpus.total_cycles);
 		ok = false;
@@ -167,7 +169,8 @@ static bool sane(const char *what, const struct run *run)
 
 static bool fits(const char *what, const struct run *run)
 {
-	ksft_print_msg("%s: %" PRIu64 " of %" PRIu64 " cycles\n", what, run->f.total_cycles, run->elapsed);
+	ksft_print_msg("%s: %" PRIu64 " of %" PRIu64 " cycles\n",
+		       what, run->f.total_cycles, run->elapsed);
 	return run->f.total_cycles < run->elapsed;
 }
 
@@ -201,7 +204,7 @@ static bool user_space_is_not_in(void)
 	       mean(&run.f, EXIT_REASON_IO_INSTRUCTION) < OUT_CYCLES / 100;
 }
 
-/* Others that want the same CPU make the guest slower, but not its exits. */
+/* Neighbours on the same CPU slow down the guest, but don't add to its cycles. */
 static bool busy_neighbours_are_not_in(void)
 {
 	pid_t busy[NR_BUSY];
@@ -227,10 +230,12 @@ static bool busy_neighbours_are_not_in(void)
 		waitpid(busy[i], NULL, 0);
 	}
 	mean_cycles = mean(&run.f, EXIT_REASON_CPUID);
-	ok = sane("alone", &alone) & sane("busy", &run) & fits("alone", &alone) & fits("busy", &run);
-	ksft_print_msg("CPUID costs %" PRIu64 " cycles alone, %" PRIu64 " with %d busy neighbours; %" PRIu64 " cycles became %" PRIu64 "\n",
+	ok = sane("alone", &alone) & sane("busy", &run) &
+	     fits("alone", &alone) & fits("busy", &run);
+	ksft_print_msg("CPUID costs %" PRIu64 " cycles alone, %" PRIu64 " with %d busy neighbours; "
+		       "%" PRIu64 " cycles became %" PRIu64 "\n",
 		       alone_mean, mean_cycles, NR_BUSY, alone.elapsed, run.elapsed);
-	/* Else they did not disturb it. */
+	/* If the guest wasn't slowed down, the test proves nothing. */
 	return ok && run.elapsed > 2 * alone.elapsed &&
 	       mean_cycles * 100 < alone_mean * 105 && mean_cycles * 105 > alone_mean * 100;
 }
@@ -267,7 +272,8 @@ static bool moving_between_cpus_is_exact(void)
 	ok = sane("moved", &run);
 	ksft_print_msg("CPU 0 had %" PRIu64 " exits, CPU 1 %" PRIu64 "\n",
 		       run.host.cpu[0].total_exits, run.host.cpu[1].total_exits);
-	return ok && run.host.cpu[0].total_exits > NR_MOVES && run.host.cpu[1].total_exits > NR_MOVES;
+	return ok && run.host.cpu[0].total_exits > NR_MOVES &&
+	       run.host.cpu[1].total_exits > NR_MOVES;
 }
 
 /* ---- the machine ---- */

@@ -1,16 +1,16 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * A quiet VM next to a noisy one: in scope vm, the figures that the quiet one reads
- * are bit for bit those that it reads when it is alone, in scope host they are the sum.
+ * A quiet VM next to a noisy one.  In scope vm, the quiet one reads the same figures, bit
+ * for bit, as when it is alone.  In scope host, it reads the sum of both.
  *
  * usage: isolation
  *
- * Wants to be alone on the machine.  With one CPU, the noisy VM is interrupted in the
- * middle of its exits, with two it is on the other one.
+ * Has to run alone on the machine.  With one CPU, the quiet VM interrupts the noisy one
+ * in the middle of its exits; with two, the noisy VM has a CPU of its own.
  *
- * What is bit for bit the same has to be the same work.  So the quiet VM runs in
- * steps, each of which begins right after a tick of the host's timer and ends well
- * before the next.  If there is an interrupt in one nevertheless, it begins anew.
+ * Figures can only be the same if the work is.  So the quiet VM runs in steps, each of
+ * which begins right after a tick of the host's timer and ends well before the next.  If
+ * an interrupt hits a step nevertheless, the VM starts over.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -18,16 +18,16 @@
 #include "leaf_vm.h"
 
 /*
- * Linux thinks the emulated APIC's timer slower than it is, and programs it several
- * times until a tick is due: there is less time than that without an interrupt.
+ * Linux takes the emulated APIC's timer for slower than it is, and programs it several
+ * times until a tick is due.  So the time without an interrupt is shorter than a tick.
  */
 #define NR_STEPS 10
 #define NR_STEP_REQUESTS 30
-/* IO_INSTRUCTION among the first: an OUT ends each run. */
+/* The first ones include IO_INSTRUCTION, as an OUT ends each run. */
 #define NR_REASONS_AT_ONCE 31
 #define NOISE_PER_STEP 1000
 #define ATTEMPTS 20
-/* So long nothing but an interrupt takes. */
+/* A longer gap means an interrupt. */
 #define INTERRUPT_CYCLES 1500
 
 static bool two_cpus;
@@ -50,7 +50,7 @@ static void *make_noise(void *arg)
 	return NULL;
 }
 
-/* Until the host's timer has just been served. */
+/* Return right after an interrupt of the host's timer. */
 static void wait_for_tick(void)
 {
 	uint64_t last = rdtsc(), now;
@@ -66,7 +66,7 @@ static uint64_t interrupts(void)
 	const char *line;
 	ssize_t len;
 
-	/* Opened once: there is little time until the next one. */
+	/* Open it only once: there is little time until the next tick. */
 	if (fd < 0)
 		fd = open("/proc/stat", O_RDONLY);
 	len = pread(fd, buf, sizeof(buf) - 1, 0);
@@ -77,7 +77,7 @@ static uint64_t interrupts(void)
 	return strtoull(line + strlen("\nintr "), NULL, 10);
 }
 
-/* Without any interrupt, or else it has not been quiet. */
+/* Return whether the VM ran without any interrupt. */
 static bool quiet_runs(struct leaf_vm *v, uint32_t n)
 {
 	uint64_t before;
@@ -88,20 +88,23 @@ static bool quiet_runs(struct leaf_vm *v, uint32_t n)
 	return interrupts() == before;
 }
 
-/* What the guest reads; the total is that of its last read. */
+/* The guest reads all figures, the total last. */
 static bool quiet_reads(struct leaf_vm *v, struct figures *f)
 {
 	struct request *r = v->requests[0];
 
 	memset(f, 0, sizeof(*f));
-	for (uint32_t reason = 0; reason <= KVM_EXIT_STATS_REASON_MAX; reason += NR_REASONS_AT_ONCE) {
+	for (uint32_t reason = 0; reason <= KVM_EXIT_STATS_REASON_MAX;
+	     reason += NR_REASONS_AT_ONCE) {
 		uint32_t n = 0, nr = KVM_EXIT_STATS_REASON_MAX + 1 - reason;
 
 		if (nr > NR_REASONS_AT_ONCE)
 			nr = NR_REASONS_AT_ONCE;
 		for (uint32_t i = 0; i < nr; i++) {
-			r[n++] = (struct request){ .leaf = KVM_EXIT_STATS_LEAF_REASON_EXITS, .index = reason + i };
-			r[n++] = (struct request){ .leaf = KVM_EXIT_STATS_LEAF_REASON_CYCLES, .index = reason + i };
+			r[n++] = (struct request){ .leaf = KVM_EXIT_STATS_LEAF_REASON_EXITS,
+						   .index = reason + i };
+			r[n++] = (struct request){ .leaf = KVM_EXIT_STATS_LEAF_REASON_CYCLES,
+						   .index = reason + i };
 		}
 		r[n++] = (struct request){ .leaf = KVM_EXIT_STATS_LEAF_CYCLES };
 		r[n++] = (struct request){ .leaf = KVM_EXIT_STATS_LEAF_EXITS };
@@ -131,7 +134,7 @@ static bool quiet_step(struct leaf_vm *v, struct noise *noise, int step)
 {
 	uint64_t before = noise ? noise->v.executed[0] : 0;
 
-	/* The noisy one gets the CPU, if there is only one. */
+	/* If there is only one CPU, let the noisy VM have it. */
 	while (noise && noise->v.executed[0] - before < NOISE_PER_STEP)
 		usleep(1000);
 	for (int i = 0; i < NR_STEP_REQUESTS; i++)
@@ -139,16 +142,16 @@ static bool quiet_step(struct leaf_vm *v, struct noise *noise, int step)
 	return quiet_runs(v, NR_STEP_REQUESTS);
 }
 
-/* What the VMs took that were not quiet */
+/* The figures of VMs that an interrupt hit, and that were given up */
 static struct figures given_up;
 
-/* Known work, of several kinds, with a look before and after. */
+/* Do known work of several kinds, and read the figures before and after. */
 static struct leaf_vm quiet_works(struct noise *noise, struct figures *begin, struct figures *end)
 {
 	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
 		struct leaf_vm v = quiet_create();
 		struct figures f;
-		/* The first access to all of its memory comes first. */
+		/* Read twice: the first time, the guest accesses its memory for the first time. */
 		bool quiet = quiet_reads(&v, begin) && quiet_reads(&v, begin);
 
 		for (int step = 0; quiet && step < NR_STEPS; step++)
@@ -188,12 +191,13 @@ static bool differ(const char *what, const uint64_t *a, const uint64_t *b)
 		if (a[r] == b[r])
 			continue;
 		differ = true;
-		ksft_print_msg("%s of %s: %" PRIu64 " and %" PRIu64 "\n", what, oracle_name(r), a[r], b[r]);
+		ksft_print_msg("%s of %s: %" PRIu64 " and %" PRIu64 "\n",
+			       what, oracle_name(r), a[r], b[r]);
 	}
 	return differ;
 }
 
-/* Read in processes of their own, so that both times the VM is the first. */
+/* Each run has a process of its own, so that its VM is the first one both times. */
 static struct seen {
 	struct figures alone_begin, alone, beside_begin, beside, noise;
 } *seen;
@@ -215,7 +219,8 @@ static bool quiet_is_beside_the_noisy_one(void)
 	quiet_works(&noise, &seen->beside_begin, &seen->beside);
 	noise_ends(&noise);
 	vm_stats(noise.v.vm, &seen->noise);
-	ksft_print_msg("beside: %" PRIu64 " exits, %" PRIu64 " cycles; the noisy one: %" PRIu64 " exits, %" PRIu64 " cycles\n",
+	ksft_print_msg("beside: %" PRIu64 " exits, %" PRIu64 " cycles; "
+		       "the noisy one: %" PRIu64 " exits, %" PRIu64 " cycles\n",
 		       seen->beside.total_exits, seen->beside.total_cycles,
 		       seen->noise.total_exits, seen->noise.total_cycles);
 	return seen->noise.total_exits > 5 * NR_STEPS * NOISE_PER_STEP;
@@ -228,8 +233,8 @@ static bool exits_are_the_same_bit_for_bit(void)
 }
 
 /*
- * From the first look on: before, the guest accesses its memory for the first time, and
- * what it takes to allocate page tables is the host's allocator's to know.
+ * Compare only from the first reading on.  Before that, the guest accesses its memory for
+ * the first time, and the cycles depend on how the host allocates page tables.
  */
 static bool cycles_are_the_same_bit_for_bit(void)
 {
@@ -239,7 +244,7 @@ static bool cycles_are_the_same_bit_for_bit(void)
 	       seen->alone.total_cycles && seen->alone.total_cycles == seen->beside.total_cycles;
 }
 
-/* A VM's figures, those that the guest reads for all, and the VM's afterwards. */
+/* Get a VM's figures from debugfs, what its guest reads, and debugfs again. */
 static bool quiet_reads_all(struct leaf_vm *v, struct figures *before, struct figures *read,
 			    struct figures *after)
 {
@@ -257,7 +262,7 @@ static bool quiet_reads_all(struct leaf_vm *v, struct figures *before, struct fi
 	return false;
 }
 
-/* The VMs that there were before, the two, and what was given up. */
+/* The sum is of all VMs before, these two, and those that were given up. */
 static bool host_is_the_sum(void)
 {
 	struct figures before, after, read, noisy, ignored;
@@ -278,19 +283,21 @@ static bool host_is_the_sum(void)
 	figures_add(&noisy, &given_up);
 	figures_add(&before, &noisy);
 	figures_add(&after, &noisy);
-	ksft_print_msg("read %" PRIu64 " exits, %" PRIu64 " cycles; the sum was %" PRIu64 " and %" PRIu64 " before, %" PRIu64 " and %" PRIu64 " after\n",
+	ksft_print_msg("read %" PRIu64 " exits, %" PRIu64 " cycles; "
+		       "the sum was %" PRIu64 " and %" PRIu64 " before, "
+		       "%" PRIu64 " and %" PRIu64 " after\n",
 		       read.total_exits, read.total_cycles, before.total_exits, before.total_cycles,
 		       after.total_exits, after.total_cycles);
 
-	/* A read has counted itself: before CPUID's own, there are two for each reason. */
+	/* Reads count themselves.  There are two for each reason before CPUID's own. */
 	before.exits[EXIT_REASON_CPUID] += 2 * EXIT_REASON_CPUID + 1;
 	ok &= !differ("exits", before.exits, read.exits);
-	/* Reading moves the cycles of CPUID, and no others. */
+	/* Reading changes only the cycles of CPUID. */
 	ok &= read.cycles[EXIT_REASON_CPUID] > before.cycles[EXIT_REASON_CPUID] &&
 	      read.cycles[EXIT_REASON_CPUID] < after.cycles[EXIT_REASON_CPUID];
 	before.cycles[EXIT_REASON_CPUID] = read.cycles[EXIT_REASON_CPUID];
 	ok &= !differ("cycles", before.cycles, read.cycles);
-	/* After the last read comes the OUT. */
+	/* The OUT comes after the last read. */
 	return ok && read.total_exits + 1 == after.total_exits &&
 	       read.total_cycles > before.total_cycles && read.total_cycles < after.total_cycles;
 }
@@ -306,7 +313,8 @@ int main(void)
 	RUN(quiet_is_beside_the_noisy_one);
 	RUN(exits_are_the_same_bit_for_bit);
 	if (two_cpus)
-		skip("cycles_are_the_same_bit_for_bit", "the TSC of an emulated machine of two CPUs advances in steps");
+		skip("cycles_are_the_same_bit_for_bit",
+		     "the TSC of an emulated machine of two CPUs advances in steps");
 	else
 		RUN(cycles_are_the_same_bit_for_bit);
 	RUN(host_is_the_sum);

@@ -1,13 +1,14 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The register contract from real mode, protected mode and long mode, with CPUID
- * executed by the CPU, whose exit KVM handles, and by KVM's instruction emulator.
+ * The register contract in real mode, protected mode and long mode.  The CPU executes
+ * CPUID and KVM handles the exit ("executed"), or KVM's instruction emulator executes it
+ * ("emulated").
  *
  * usage: modes executed|emulated
  *
- * Wants exit_stats=vm and force_emulation_prefix=1 of kvm.ko.  Emulated, each mode asks
- * for a third of the hostile indices, executed, for fewer: the nested guest does that for
- * all of them.
+ * Needs kvm.ko's exit_stats=vm and force_emulation_prefix=1.  If emulated, each mode
+ * reads a third of the hostile indices.  If executed, it reads fewer, as the nested guest
+ * reads all of them.
  */
 #define _GNU_SOURCE
 #include "leaf_vm.h"
@@ -21,11 +22,12 @@ static void sweep(enum cpu_mode mode, bool emulated)
 		.scope = KVM_EXIT_STATS_SCOPE_VM,
 		.own_reason = emulated ? EXIT_REASON_EXCEPTION_NMI : EXIT_REASON_CPUID,
 		.own_exact = true,
-		/* A new VM has not had any. */
+		/* A new VM has not executed a CPUID yet. */
 		.own_base_known = true,
 	};
 	uint64_t start = rdtsc();
-	uint32_t asked[NR_SWEEP_INDICES], nr = 0, every = NR_CPU_MODES * (emulated ? 1 : 8) * fewer();
+	uint32_t asked[NR_SWEEP_INDICES], nr = 0,
+		 every = NR_CPU_MODES * (emulated ? 1 : 8) * fewer();
 	char what[64];
 
 	for (uint32_t n = 0; n < NR_INDICES; n++) {
@@ -37,7 +39,8 @@ static void sweep(enum cpu_mode mode, bool emulated)
 		nr = 0;
 	}
 
-	snprintf(what, sizeof(what), "%s, %s", cpu_mode_names[mode], emulated ? "emulated" : "executed");
+	snprintf(what, sizeof(what), "%s, %s", cpu_mode_names[mode],
+		 emulated ? "emulated" : "executed");
 	leaf_report(&model, what);
 	ksft_print_msg("%s: %" PRIu64 " CPUIDs in %" PRIu64 " cycles\n", what, model.executed,
 		       rdtsc() - start);
@@ -55,6 +58,7 @@ int main(int argc, char **argv)
 	for (int mode = 0; mode < NR_CPU_MODES; mode++)
 		sweep(mode, emulated);
 	ksft_print_msg("%" PRIu64 " CPUIDs\n", in_all);
-	ksft_test_result(in_all >= (emulated ? 1000000 : 100000) / fewer(), "as many CPUIDs as planned\n");
+	ksft_test_result(in_all >= (emulated ? 1000000 : 100000) / fewer(),
+			 "as many CPUIDs as planned\n");
 	ksft_finished();
 }

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The life of KVM as modules: loaded, used and unloaded time and again, with the
  * parameter exit_stats given at load and changed at run time.
@@ -19,23 +19,23 @@
 #include "kvm_util.h"
 #include "processor.h"
 
-#include "kselftest.h"
+#include "ktap.h"
 #include "kvm_exit_stats.h"
 #include "oracle.h"
 
 #define PARAMETER "/sys/module/kvm/parameters/exit_stats"
 #define CYCLES 50
-/* After so many, what is allocated once is allocated. */
+/* After so many cycles, all one-time allocations are done. */
 #define WARM_UP 10
 /*
- * In bytes and kB, for all cycles after the warm-up.  Were the counters of one vCPU
- * leaked in each, or a page, that would be more.
+ * In bytes and kB, for all cycles after the warm-up.  A leak of one vCPU's counters, or of
+ * a page, in each cycle would be more.
  */
 #define SLACK_SLAB 32768
 #define SLACK_OTHER 64
 #define SLACK_FREE 128
 
-/* What a guest reads; scope 0 if the leaves are not there. */
+/* What a guest reads.  Scope 0 means that there are no leaves. */
 struct view {
 	uint32_t scope;
 	uint64_t exits;
@@ -61,8 +61,8 @@ static void guest_code(void)
 }
 
 /*
- * In a process of its own, so that a failed assertion of the library is no more than a
- * failed case, and that its VM is gone for good.
+ * Run the guest in a process of its own.  Then a failed assertion of the library fails
+ * only this case, and the VM is surely gone afterwards.
  */
 static bool guest(struct view *view)
 {
@@ -100,7 +100,7 @@ static bool guest_sees(uint32_t scope)
 	return false;
 }
 
-/* Runs busybox's modprobe or rmmod; what it says when it fails is on the console. */
+/* Run busybox's modprobe or rmmod.  Its error messages go to the console. */
 static bool run(const char *command)
 {
 	fflush(stdout);
@@ -163,7 +163,7 @@ static bool loads_with_host(void) { return loads_with("host", KVM_EXIT_STATS_SCO
 static bool loads_with_vm(void) { return loads_with("vm", KVM_EXIT_STATS_SCOPE_VM); }
 static bool loads_with_off(void) { return loads_with("off", 0); }
 
-/* modprobe loads what kvm.ko needs, and the kernel says what it thinks of the value. */
+/* modprobe loads what kvm.ko needs.  Then loading kvm.ko itself has to fail. */
 static bool refuses_to_load_with(const char *parameters)
 {
 	char path[128];
@@ -210,7 +210,7 @@ static bool changes_without_vendor_module(void)
 	       guest_sees(KVM_EXIT_STATS_SCOPE_VM) && unload();
 }
 
-/* The host's counters are kvm.ko's. */
+/* The host's counters belong to kvm.ko. */
 static bool host_counters_survive_the_vendor_module(void)
 {
 	struct figures before, after;
@@ -222,7 +222,8 @@ static bool host_counters_survive_the_vendor_module(void)
 	if (!run("rmmod kvm_intel") || !access(HOST_STATS, F_OK) ||
 	    !run("modprobe kvm_intel") || !figures_read(HOST_STATS, &after, NULL))
 		return false;
-	ksft_print_msg("%" PRIu64 " exits before, %" PRIu64 " after\n", before.total_exits, after.total_exits);
+	ksft_print_msg("%" PRIu64 " exits before, %" PRIu64 " after\n",
+		       before.total_exits, after.total_exits);
 	if (!before.total_exits || !figures_equal(&before, &after) ||
 	    !guest_sees(KVM_EXIT_STATS_SCOPE_HOST))
 		return false;
@@ -248,7 +249,7 @@ static bool nothing_is_left_in_debugfs(void)
 /* ---- memory ---- */
 
 struct memory {
-	/* bytes in objects of slab caches; kB that have an account of their own; kB free */
+	/* Bytes in slab objects, kB that meminfo lists by kind, kB free */
 	long slab, other, available;
 };
 
@@ -268,7 +269,7 @@ static long read_number(const char *directory, const char *name)
 	return number;
 }
 
-/* Each cache once: the links are other names of the same.  Caches keep no objects back. */
+/* Skip links, which are other names of caches.  Shrink caches, so that none keeps free slabs. */
 static long slab_bytes(void)
 {
 	long bytes = 0;
@@ -291,7 +292,7 @@ static long slab_bytes(void)
 	return bytes;
 }
 
-/* kB: what is free, also what CPUs keep at hand. */
+/* kB free, including the CPUs' lists of free pages */
 static long free_pages(void)
 {
 	FILE *f = oracle_open("/proc/zoneinfo", "r");
@@ -299,7 +300,8 @@ static long free_pages(void)
 	char line[128];
 
 	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, " pages free %ld", &n) == 1 || sscanf(line, " count: %ld", &n) == 1)
+		if (sscanf(line, " pages free %ld", &n) == 1 ||
+		    sscanf(line, " count: %ld", &n) == 1)
 			pages += n;
 	}
 	fclose(f);
@@ -308,7 +310,9 @@ static long free_pages(void)
 
 static struct memory memory_now(void)
 {
-	static const char * const kinds[] = { "KernelStack:", "PageTables:", "VmallocUsed:", "Percpu:" };
+	static const char * const kinds[] = {
+		"KernelStack:", "PageTables:", "VmallocUsed:", "Percpu:"
+	};
 	struct memory memory = {};
 	char line[128], name[64];
 	FILE *f;
@@ -330,8 +334,8 @@ static struct memory memory_now(void)
 }
 
 /*
- * What is left when the kernel comes to rest, i.e. the least of some attempts: RCU has
- * debugfs' inodes to free, a few at a time.  Page cache is no leak, either.
+ * Wait until the kernel is at rest, i.e. take the least of several attempts: RCU frees
+ * debugfs' inodes a few at a time.  Drop the page cache, which is no leak.
  */
 static struct memory memory(void)
 {
@@ -356,20 +360,23 @@ static bool memory_is_back_after(int cycles)
 	struct memory before = {}, after = {};
 
 	for (int i = 1; i <= cycles; i++) {
-		if (!run("modprobe kvm_intel") || !guest_sees(KVM_EXIT_STATS_SCOPE_VM) || !unload()) {
+		if (!run("modprobe kvm_intel") ||
+		    !guest_sees(KVM_EXIT_STATS_SCOPE_VM) || !unload()) {
 			ksft_print_msg("in cycle %d\n", i);
 			return false;
 		}
 		if (i % WARM_UP && i != cycles)
 			continue;
 		after = memory();
-		ksft_print_msg("after %2d cycles: %ld bytes in slab caches, %ld kB in stacks, page tables, vmalloc and per CPU, %ld kB free\n",
+		ksft_print_msg("after %2d cycles: %ld bytes in slab caches, "
+			       "%ld kB in stacks, page tables, vmalloc and per CPU, %ld kB free\n",
 			       i, after.slab, after.other, after.available);
 		if (i == WARM_UP)
 			before = after;
 	}
 	return before.slab && before.other && before.available &&
-	       after.slab - before.slab <= SLACK_SLAB && after.other - before.other <= SLACK_OTHER &&
+	       after.slab - before.slab <= SLACK_SLAB &&
+	       after.other - before.other <= SLACK_OTHER &&
 	       before.available - after.available <= SLACK_FREE;
 }
 
@@ -380,10 +387,11 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
 	ksft_set_plan(11);
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		ksft_exit_fail_msg("no shared memory: %s\n", strerror(errno));
-	/* Newer kernels' selftest library wants KVM to be there when a program starts. */
+	/* Newer kernels' selftest library needs KVM when a program starts. */
 	if (!access("/sys/module/kvm/initstate", F_OK) && !unload())
 		ksft_exit_fail_msg("kvm is loaded, and can't be unloaded\n");
 

@@ -1,18 +1,18 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Holds the counters of all VMs against the kvm_exit tracepoint, which has to have
- * been counted since before the first one began (the trigger is TRACED_KEYS).
+ * Compares the counters of all VMs with the kvm_exit tracepoint, whose histogram trigger
+ * (TRACED_KEYS) has to be set before the first VM starts.
  *
  * usage: parity NAME=PID...
  *
- * PIDs are those of the VMMs, which must have been stopped.  Prints KTAP: for each
- * VM, each of its vCPUs and the host, every reason is counted as often as traced, and
- * what the parts say adds up to the whole, in exits and in cycles.
+ * PIDs are those of the VMMs, which must be stopped.  Prints KTAP: for each VM, each of
+ * its vCPUs and the host, every reason is counted as often as it was traced, and the parts
+ * add up to the whole, in exits and in cycles.
  */
 #include <dirent.h>
 #include <unistd.h>
 
-#include "kselftest.h"
+#include "ktap.h"
 #include "oracle.h"
 
 struct vm {
@@ -49,7 +49,7 @@ static void vm_find(struct vm *vm)
 	}
 }
 
-/* Does the thread that was traced belong to this VM's process? */
+/* Does the traced thread belong to this VM's process? */
 static bool thread_is_of(unsigned int tid, const struct vm *vm)
 {
 	char path[64];
@@ -58,7 +58,7 @@ static bool thread_is_of(unsigned int tid, const struct vm *vm)
 	return !access(path, F_OK);
 }
 
-/* vm NULL: of all; vcpu -1: of all. */
+/* vm NULL means all VMs, vcpu -1 all vCPUs. */
 static void traced_sum(struct figures *sum, const struct vm *vm, int vcpu)
 {
 	memset(sum, 0, sizeof(*sum));
@@ -72,7 +72,7 @@ static void traced_sum(struct figures *sum, const struct vm *vm, int vcpu)
 	}
 }
 
-/* One line of the table for each reason, and the total. */
+/* Prints a line for each reason, and for the total. */
 static bool equal(const char *what, const struct figures *t, const struct figures *c)
 {
 	bool ok = t->total_exits && t->total_exits == c->total_exits;
@@ -80,13 +80,15 @@ static bool equal(const char *what, const struct figures *t, const struct figure
 	for (uint32_t r = 0; r < NR_REASONS; r++) {
 		if (!t->exits[r] && !c->exits[r])
 			continue;
-		printf("# %-12s %-20s traced %8" PRIu64 " counted %8" PRIu64 " difference %" PRId64 "\n",
+		printf("# %-12s %-20s traced %8" PRIu64 " counted %8" PRIu64
+		       " difference %" PRId64 "\n",
 		       what, oracle_name(r), t->exits[r], c->exits[r],
 		       (int64_t)(c->exits[r] - t->exits[r]));
 		ok &= t->exits[r] == c->exits[r];
 	}
-	printf("# %-12s %-20s traced %8" PRIu64 " counted %8" PRIu64 " difference %" PRId64 "\n", what,
-	       "total", t->total_exits, c->total_exits, (int64_t)(c->total_exits - t->total_exits));
+	printf("# %-12s %-20s traced %8" PRIu64 " counted %8" PRIu64 " difference %" PRId64 "\n",
+	       what, "total", t->total_exits, c->total_exits,
+	       (int64_t)(c->total_exits - t->total_exits));
 	return ok;
 }
 
@@ -107,7 +109,8 @@ static void check_vm(struct vm *vm, struct figures *all)
 		snprintf(what, sizeof(what), "%s vcpu%u", vm->name, i);
 		read_or_bail(path, &f, NULL);
 		traced_sum(&t, vm, i);
-		ksft_test_result(equal(what, &t, &f), "%s: every reason is counted as often as traced\n", what);
+		ksft_test_result(equal(what, &t, &f),
+				 "%s: every reason is counted as often as traced\n", what);
 		adds_up &= figures_add_up(what, &f);
 		figures_add(&vcpus, &f);
 	}
@@ -115,9 +118,11 @@ static void check_vm(struct vm *vm, struct figures *all)
 	snprintf(path, sizeof(path), "%s/exit_stats", vm->path);
 	read_or_bail(path, &f, NULL);
 	traced_sum(&t, vm, -1);
-	ksft_test_result(equal(vm->name, &t, &f), "%s: every reason is counted as often as traced\n", vm->name);
+	ksft_test_result(equal(vm->name, &t, &f),
+			 "%s: every reason is counted as often as traced\n", vm->name);
 	adds_up &= figures_add_up(vm->name, &f);
-	ksft_test_result(adds_up && figures_equal(&vcpus, &f), "%s: reasons and vCPUs add up, exits and cycles\n", vm->name);
+	ksft_test_result(adds_up && figures_equal(&vcpus, &f),
+			 "%s: reasons and vCPUs add up, exits and cycles\n", vm->name);
 	figures_add(all, &f);
 }
 
@@ -152,11 +157,14 @@ int main(int argc, char **argv)
 		check_vm(&vm[i], &vms);
 
 	traced_sum(&t, NULL, -1);
-	ksft_test_result(equal("host", &t, &host.sum), "host: every reason is counted as often as traced\n");
+	ksft_test_result(equal("host", &t, &host.sum),
+			 "host: every reason is counted as often as traced\n");
 	for (int cpu = 0; cpu < NR_CPUS_MAX; cpu++)
 		figures_add(&cpus, &host.cpu[cpu]);
 	adds_up = figures_add_up("host", &host.sum);
-	ksft_test_result(adds_up && figures_equal(&cpus, &host.sum), "host: reasons and CPUs add up, exits and cycles\n");
-	ksft_test_result(figures_equal(&vms, &host.sum), "host: what all VMs took is what all CPUs took, exits and cycles\n");
+	ksft_test_result(adds_up && figures_equal(&cpus, &host.sum),
+			 "host: reasons and CPUs add up, exits and cycles\n");
+	ksft_test_result(figures_equal(&vms, &host.sum),
+			 "host: what all VMs took is what all CPUs took, exits and cycles\n");
 	ksft_finished();
 }

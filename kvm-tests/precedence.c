@@ -1,11 +1,11 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guest's CPUID is the VMM's to define: an entry that it sets for one of the
- * leaves wins, in each scope, executed and emulated, and nothing else changes.
+ * The VMM defines the guest's CPUID: an entry that it sets for one of the leaves wins, in
+ * each scope, executed and emulated, and nothing else changes.
  *
  * usage: precedence
  *
- * Wants force_emulation_prefix=1 of kvm.ko.
+ * Needs kvm.ko's force_emulation_prefix=1.
  */
 #define _GNU_SOURCE
 #include "leaf_vm.h"
@@ -14,7 +14,7 @@
 
 static const struct leaf_regs the_vmms = { 0x11111111, 0x22222222, 0x33333333, 0x44444444 };
 
-/* What KVM supports, and one entry more. */
+/* What KVM supports, plus one entry */
 static struct kvm_cpuid2 *with_entry(uint32_t leaf, uint32_t index, uint32_t flags)
 {
 	const struct kvm_cpuid2 *supported = kvm_get_supported_cpuid();
@@ -28,11 +28,14 @@ static struct kvm_cpuid2 *with_entry(uint32_t leaf, uint32_t index, uint32_t fla
 	return cpuid;
 }
 
-/* The model, with what the VMM set: for all indices or for INDEX. */
+/* The answers follow the model, except for the entry, for all indices or for INDEX. */
 static bool entry_wins(uint32_t set, bool significant, uint32_t scope, bool emulated)
 {
-	static const uint32_t indices[] = { 0, INDEX - 1, INDEX, INDEX + 1, 35, 86, 0x80000000 | INDEX, ~0u };
-	struct kvm_cpuid2 *cpuid = with_entry(set, INDEX, significant ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0);
+	static const uint32_t indices[] = {
+		0, INDEX - 1, INDEX, INDEX + 1, 35, 86, 0x80000000 | INDEX, ~0u
+	};
+	struct kvm_cpuid2 *cpuid = with_entry(set, INDEX,
+					      significant ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0);
 	struct leaf_vm v = leaf_vm_create(LONG_MODE, emulated, 1, cpuid);
 	struct leaf_model m = { .scope = scope, .limit = UINT64_MAX };
 	bool ok = true;
@@ -46,11 +49,13 @@ static bool entry_wins(uint32_t set, bool significant, uint32_t scope, bool emul
 			bool vmms = leaf == set && (!significant || indices[i] == INDEX);
 
 			m.executed++;
-			if (vmms ? leaf_regs_equal(r, the_vmms) : scope ?
-			    leaf_check(&m, leaf, indices[i], r, out_of_range) : leaf_regs_equal(r, out_of_range))
+			if (vmms ? leaf_regs_equal(r, the_vmms) :
+			    scope ? leaf_check(&m, leaf, indices[i], r, out_of_range) :
+				    leaf_regs_equal(r, out_of_range))
 				continue;
 			ok = false;
-			ksft_print_msg("set 0x%08x: leaf 0x%08x index 0x%08x: eax=%08x ebx=%08x ecx=%08x edx=%08x\n",
+			ksft_print_msg("set 0x%08x: leaf 0x%08x index 0x%08x: "
+				       "eax=%08x ebx=%08x ecx=%08x edx=%08x\n",
 				       set, leaf, indices[i], r.eax, r.ebx, r.ecx, r.edx);
 		}
 	}
@@ -59,7 +64,7 @@ static bool entry_wins(uint32_t set, bool significant, uint32_t scope, bool emul
 	return ok;
 }
 
-/* The VMM reads back what it set, not the figures. */
+/* KVM_GET_CPUID2 returns what the VMM set, not the figures. */
 static bool vmm_reads_back_its_own(void)
 {
 	struct kvm_cpuid2 *cpuid = with_entry(KVM_EXIT_STATS_LEAF_EXITS, 0, 0);
@@ -74,7 +79,8 @@ static bool vmm_reads_back_its_own(void)
 		if (e->function < LEAF_LOWEST || e->function > LEAF_HIGHEST)
 			continue;
 		found = true;
-		ok &= e->function == KVM_EXIT_STATS_LEAF_EXITS && e->eax == the_vmms.eax && e->edx == the_vmms.edx;
+		ok &= e->function == KVM_EXIT_STATS_LEAF_EXITS &&
+		      e->eax == the_vmms.eax && e->edx == the_vmms.edx;
 	}
 	return found && ok;
 }
@@ -89,13 +95,16 @@ int main(void)
 	for (uint32_t scope = 0; scope < ARRAY_SIZE(scopes); scope++) {
 		set_scope(scopes[scope]);
 		for (int emulated = 0; emulated < 2; emulated++) {
-			/* And its neighbours, which are no leaves of the statistics */
+			/* Also the neighbours, which are not leaves of the statistics */
 			for (uint32_t leaf = 0x4ffffffa; leaf <= 0x50000000; leaf++) {
-				for (int significant = 0; significant < 2; significant++)
-					ksft_test_result(entry_wins(leaf, significant, scope, emulated),
-							 "%s, %s: the VMM's 0x%08x wins%s\n", scopes[scope],
+				for (int significant = 0; significant < 2; significant++) {
+					bool wins = entry_wins(leaf, significant, scope, emulated);
+
+					ksft_test_result(wins, "%s, %s: the VMM's 0x%08x wins%s\n",
+							 scopes[scope],
 							 emulated ? "emulated" : "executed", leaf,
 							 significant ? " for its index" : "");
+				}
 			}
 		}
 	}

@@ -1,11 +1,11 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The counters and those who read them while vCPUs, VMs and CPUs come and go, and
- * while the host changes its mind.
+ * Counting and reading while vCPUs, VMs and CPUs come and go, and while the host changes
+ * the scope.
  *
  * usage: races vcpus|vms|scope|cpus
  *
- * Wants to be alone on a machine of two CPUs.
+ * Has to run alone on a machine of two CPUs.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -27,10 +27,10 @@ struct runner {
 	pthread_t thread;
 	struct leaf_vm *v;
 	int vcpu;
-	/* -1: any */
+	/* The CPU it is pinned to, -1 for any */
 	int cpu;
 	struct leaf_model m;
-	/* else after NR_SWEEPS rounds */
+	/* Otherwise it ends after NR_SWEEPS rounds. */
 	bool until_stopped;
 	volatile bool stop;
 	volatile uint64_t rounds;
@@ -44,7 +44,7 @@ static void *sweeps(void *arg)
 	if (r->cpu >= 0)
 		pin(r->cpu);
 	while (r->until_stopped ? !r->stop : r->rounds < NR_SWEEPS) {
-		/* Reasons there are, then anything. */
+		/* First the low indices, which are reasons, then any. */
 		for (uint32_t k = 0; k < NR_SWEEP_INDICES; k++)
 			asked[k] = k % 2 ? (k / 2 + 17 * r->vcpu) % 90 : n++ % NR_INDICES;
 		leaf_vm_sweep(r->v, r->vcpu, &r->m, asked, NR_SWEEP_INDICES);
@@ -97,8 +97,9 @@ static void host_delta(const struct host_figures *before, struct figures *delta)
 	figures_subtract(delta, &before->sum);
 }
 
-/* The vCPUs of a VM have been right, and all parties have counted all that they did. */
-static bool finish_all(struct leaf_vm *v, struct runner *r, int n, const struct host_figures *before)
+/* Check that all answers were right, and that guests, vCPUs and CPUs agree. */
+static bool finish_all(struct leaf_vm *v, struct runner *r, int n,
+		       const struct host_figures *before)
 {
 	struct figures vm, host;
 	uint64_t executed = 0;
@@ -147,7 +148,7 @@ static bool four_vcpus_read_the_hosts(void)
 
 /* ---- VMs that come and go ---- */
 
-/* They wait for each other's grace periods, and so do better at a time. */
+/* Create and free several at once: they wait for grace periods together. */
 static bool fleeting_vms(void)
 {
 	bool ok = true;
@@ -155,10 +156,11 @@ static bool fleeting_vms(void)
 	for (int i = 0; i < NR_VMS / NR_PARENTS; i++) {
 		struct leaf_vm v = leaf_vm_create(i % NR_CPU_MODES, false, 1 + !(i % 10), NULL);
 
-		/* A vCPU that the VM does not get: there is one by that name. */
+		/* Creating a vCPU has to fail, as its number is taken. */
 		ok &= ioctl(v.vm->fd, KVM_CREATE_VCPU, 0) == -1 && errno == EEXIST;
 		for (int k = 0; k < 10; k++)
-			v.requests[0][k] = (struct request){ .leaf = LEAF_HIGHEST - k, .wbinvds = k % 2 };
+			v.requests[0][k] = (struct request){ .leaf = LEAF_HIGHEST - k,
+							     .wbinvds = k % 2 };
 		leaf_vm_run(&v, 0, 10);
 		kvm_vm_free(v.vm);
 	}
@@ -190,8 +192,9 @@ static bool vms_come_and_go_while_another_reads(void)
 	finish(&reader);
 	set_scope("vm");
 	host_delta(&before, &host);
-	ksft_print_msg("%" PRIu64 " CPUIDs read, %" PRIu64 " counted; %" PRIu64 " WBINVDs counted\n",
-		       reader.m.executed, host.exits[EXIT_REASON_CPUID], host.exits[EXIT_REASON_WBINVD]);
+	ksft_print_msg("%" PRIu64 " CPUIDs read, %" PRIu64 " counted; "
+		       "%" PRIu64 " WBINVDs counted\n", reader.m.executed,
+		       host.exits[EXIT_REASON_CPUID], host.exits[EXIT_REASON_WBINVD]);
 	return ok && all_right(&reader.m) &&
 	       host.exits[EXIT_REASON_CPUID] == reader.m.executed + 10 * NR_VMS &&
 	       host.exits[EXIT_REASON_WBINVD] == 5 * NR_VMS;
@@ -202,7 +205,7 @@ static bool vms_come_and_go_while_another_reads(void)
 enum scope { OFF, VM, HOST, NR_SCOPES, NO_SCOPE };
 static const char * const scope_names[NR_SCOPES] = { "off", "vm", "host" };
 
-/* What is asked for in each round, between two signatures. */
+/* What a round reads, between two signatures */
 enum { FIRST, EXITS, CYCLES, WBINVD_EXITS, WBINVD_CYCLES, UNDEFINED, LAST, NR_ASKED };
 static const struct request asked[NR_ASKED] = {
 	[FIRST] = { .leaf = 0x4ffffffb },
@@ -217,11 +220,11 @@ static const struct request asked[NR_ASKED] = {
 struct flip_reader {
 	struct runner r;
 	struct leaf_regs off[NR_ASKED];
-	/* The VM's own are known and stay, the host's have passed them for good. */
+	/* The VM's figures are known and stay constant; the host's are higher. */
 	uint64_t wbinvd[2], host_wbinvd[2];
 	uint64_t last[NR_SCOPES][NR_ASKED];
 	uint64_t seen[NR_SCOPES], torn, wrong;
-	/* of the VM's total, when it began */
+	/* The VM's total at the start */
 	uint64_t base;
 };
 
@@ -242,7 +245,7 @@ static enum scope scope_of(const struct flip_reader *f, int what, struct leaf_re
 	return r.eax == 0x20101 ? HOST : NO_SCOPE;
 }
 
-/* Can this answer be one of that scope? */
+/* Can this be an answer of that scope? */
 static bool is_of(struct flip_reader *f, enum scope scope, int what, struct leaf_regs r)
 {
 	static const struct leaf_regs undefined = { .edx = KVM_EXIT_STATS_UNDEFINED };
@@ -273,7 +276,7 @@ static void check_round(struct flip_reader *f, const struct request *got)
 		enum scope scope = is_of(f, first, what, got[what].r) ? first : last;
 
 		ok = is_of(f, scope, what, got[what].r);
-		/* A total may pass for one of either. */
+		/* A total may fit both scopes. */
 		if (ok && first == last)
 			f->last[scope][what] = value_of(what, got[what].r);
 	}
@@ -283,9 +286,11 @@ static void check_round(struct flip_reader *f, const struct request *got)
 	if (ok || f->wrong++ > 2)
 		return;
 	for (int what = 0; what < NR_ASKED; what++)
-		ksft_print_msg("leaf %08x index %u: eax=%08x ebx=%08x ecx=%08x edx=%08x, before %" PRIu64 " in scope vm, %" PRIu64 " in scope host\n",
+		ksft_print_msg("leaf %08x index %u: eax=%08x ebx=%08x ecx=%08x edx=%08x, "
+			       "before %" PRIu64 " in scope vm, %" PRIu64 " in scope host\n",
 			       got[what].leaf, got[what].index, got[what].r.eax, got[what].r.ebx,
-			       got[what].r.ecx, got[what].r.edx, f->last[VM][what], f->last[HOST][what]);
+			       got[what].r.ecx, got[what].r.edx,
+			       f->last[VM][what], f->last[HOST][what]);
 }
 
 static void *read_rounds(void *arg)
@@ -302,7 +307,7 @@ static void *read_rounds(void *arg)
 	return NULL;
 }
 
-/* Now and then in the middle of a round, but never twice in one. */
+/* Sometimes change the scope in the middle of a round, but only once. */
 static void flip(struct flip_reader *f)
 {
 	enum scope scope = VM;
@@ -336,7 +341,7 @@ static bool scope_flips_while_guests_read(void)
 	start(&noise_runner, noise);
 	while (noise_runner.rounds < 100)
 		usleep(1000);
-	/* Its own WBINVDs, once and for all */
+	/* All WBINVDs of this VM */
 	reader.requests[0][0] = (struct request){ .leaf = 1, .wbinvds = NR_WBINVD };
 	leaf_vm_run(&reader, 0, 1);
 	vm_stats(reader.vm, &vms);
@@ -356,12 +361,13 @@ static bool scope_flips_while_guests_read(void)
 	finish(&noise_runner);
 	set_scope("vm");
 
-	ksft_print_msg("%" PRIu64 " rounds: %" PRIu64 " off, %" PRIu64 " vm, %" PRIu64 " host, %" PRIu64 " with a flip in them, %" PRIu64 " wrong\n",
+	ksft_print_msg("%" PRIu64 " rounds: %" PRIu64 " off, %" PRIu64 " vm, "
+		       "%" PRIu64 " host, %" PRIu64 " with a flip in them, %" PRIu64 " wrong\n",
 		       f.r.rounds, f.seen[OFF], f.seen[VM], f.seen[HOST], f.torn, f.wrong);
 	ok &= f.seen[OFF] > NR_FLIPS / 10 && f.seen[VM] > NR_FLIPS / 10 &&
 	      f.seen[HOST] > NR_FLIPS / 10 && f.torn > NR_FLIPS / 20 && !f.wrong;
 
-	/* Nothing was counted twice, and all parties have counted the same. */
+	/* Nothing was counted twice, and vCPUs and CPUs agree. */
 	vm_stats(reader.vm, &vms);
 	vm_stats(noisy.vm, &noisy_f);
 	ksft_print_msg("%" PRIu64 " of %" PRIu64 " CPUIDs counted\n", vms.exits[EXIT_REASON_CPUID],
@@ -405,7 +411,7 @@ static void on_cpu1(struct leaf_vm *v)
 	pin(0);
 }
 
-/* The guest, on CPU 0, reads what debugfs has. */
+/* The guest, on CPU 0, has to read what debugfs shows. */
 static bool reads_all(struct leaf_vm *v, const struct host_figures *host)
 {
 	struct leaf_regs exits = leaf_vm_cpuid(v, 0x4ffffffe, EXIT_REASON_WBINVD);
@@ -438,7 +444,8 @@ static bool unplugging_a_cpu_keeps_its_figures(void)
 	ok &= reads_all(&v, &after);
 	set_scope("vm");
 
-	ksft_print_msg("CPU 1 had %" PRIu64 " exits, %" PRIu64 " unplugged, %" PRIu64 " again, then %" PRIu64 "\n",
+	ksft_print_msg("CPU 1 had %" PRIu64 " exits, %" PRIu64 " unplugged, "
+		       "%" PRIu64 " again, then %" PRIu64 "\n",
 		       before.cpu[1].total_exits, unplugged.cpu[1].total_exits,
 		       plugged.cpu[1].total_exits, after.cpu[1].total_exits);
 	return ok && before.cpu[1].exits[EXIT_REASON_WBINVD] >= 100 * NR_WBINVD &&

@@ -1,13 +1,13 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Causes each VM exit that this CPU and KVM can produce a known number of times, one
- * kind per VM, and holds the counters against the kvm_exit tracepoint at the levels
- * of vCPU, VM and host, and the guest's own CPUID view against the host's.
+ * Causes each VM exit that this CPU and KVM can produce, one kind per VM, a known number
+ * of times.  Compares the counters of vCPU, VM and host with the kvm_exit tracepoint, and
+ * what the guest reads by CPUID with the host's view.
  *
  * usage: stimuli [NAME...]
  *
- * Runs in the machine whose KVM is under test, alone.  Every exit reason that the
- * uapi names is either caused here or skipped with the reason why it cannot be.
+ * Has to run alone in the machine whose KVM is under test.  It causes every exit reason
+ * that the uapi names, or skips it and prints why.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -27,13 +27,13 @@
 
 /* How often a guest causes its exit. */
 #define N 100
-/* A port that nobody serves: KVM leaves it to user space. */
+/* A port that KVM leaves to user space */
 #define USER_PORT 0x80
-/* The PIC's mask, which KVM serves itself. */
+/* The PIC's mask register, which KVM emulates itself */
 #define KERNEL_PORT 0x21
 #define TIMER_VECTOR 0x40
 #define IPI_VECTOR 0x31
-/* Where memory is that nobody has touched, and where none is. */
+/* Memory that nobody has touched, and addresses without memory */
 #define FRESH_GPA 0x10000000ULL
 #define MMIO_GPA 0xf0000000ULL
 #define LVT_TIMER_TSCDEADLINE (2 << 17)
@@ -46,22 +46,22 @@ struct stimulus {
 	uint32_t reason;
 	/* Guest code, called once between two GUEST_SYNCs */
 	void (*guest)(void);
-	/* What the guest does before, which may cause the same exit */
+	/* What the guest does before, maybe with the same exit */
 	void (*prepare)(void);
-	/* else the host's part, which runs the vCPU itself */
+	/* If there is no guest code: the host's part, which runs the vCPU */
 	void (*host)(struct kvm_vcpu *vcpu);
-	/* Prepare the VM before it runs */
+	/* Prepares the VM before it runs */
 	void (*setup)(struct kvm_vcpu *vcpu);
 	/* Why this machine can't, NULL if it can */
 	const char *(*why_not)(void);
-	/* The guest runs a guest of its own (nested_guest()) */
+	/* The code of a guest that the guest runs, see nested_guest() */
 	void (*l2)(void);
 	uint32_t l2_primary, l2_secondary;
-	/* Others than the guest may cause this exit, too: the host's interrupts */
+	/* The host's interrupts may cause more such exits. */
 	bool at_least;
 };
 
-/* Guest memory: what nested_guest() is to do, what the leaves said. */
+/* Guest memory: what nested_guest() has to do, and what the leaves said */
 static struct {
 	void *l2;
 	uint32_t primary, secondary;
@@ -90,7 +90,7 @@ static void guest_reads_leaves(void)
 		if (r != EXIT_REASON_EXTERNAL_INTERRUPT && r != EXIT_REASON_CPUID)
 			guest_reads_reason(r);
 	}
-	/* Then what may move meanwhile, and what reading itself moves. */
+	/* Last, what may change meanwhile, and what reading itself changes */
 	guest_reads_reason(EXIT_REASON_EXTERNAL_INTERRUPT);
 	guest_reads_reason(EXIT_REASON_CPUID);
 }
@@ -114,7 +114,7 @@ static void guest_main(void (*code)(void), void (*prepare)(void))
 	}
 
 #define REPEAT_INSN(insn) REPEAT(asm volatile(insn ::: "memory"))
-/* Faults in the guest after KVM has seen it, handled by the library's fixup. */
+/* The instruction exits, then faults in the guest; the library's fixup handles that. */
 #define REPEAT_FAULT(insn, inputs...) REPEAT(kvm_asm_safe(insn, inputs))
 
 static void guest_ud2(void) { REPEAT_FAULT("ud2") }
@@ -160,7 +160,7 @@ static void guest_string_out(void)
 	REPEAT(asm volatile("outsb" : "+S"(from) : "d"(USER_PORT)))
 }
 
-/* CR0.AM is the host's, whatever it is set to. */
+/* The host owns CR0.AM, so that each write exits. */
 static void guest_cr0(void)
 {
 	uint64_t cr0 = get_cr0();
@@ -168,7 +168,7 @@ static void guest_cr0(void)
 	REPEAT(asm volatile("mov %0, %%cr0" :: "r"(cr0 ^= X86_CR0_AM)))
 }
 
-/* KVM hands the registers over at the first access, until the next exit. */
+/* At the first access, KVM lets the guest have the registers until the next exit. */
 static void guest_dr(void)
 {
 	uint32_t a, b, c, d;
@@ -218,7 +218,7 @@ static void guest_interrupt_window(void)
 
 static void take_nmi(struct ex_regs *regs)
 {
-	/* The second one has to wait for the end of the first. */
+	/* The second one waits until the first has ended. */
 	if (++interrupts & 1)
 		send_to_self(APIC_DEST_SELF | APIC_DM_NMI);
 }
@@ -272,7 +272,7 @@ static void guest_timer(void)
 	})
 }
 
-/* Until the host is done sending. */
+/* Spin until the host has sent all interrupts. */
 static void guest_spin(void)
 {
 	asm volatile("sti");
@@ -286,18 +286,19 @@ static void guest_touch(void)
 	REPEAT(*(volatile char *)fresh_pages = 1; fresh_pages += PAGE_SIZE)
 }
 
-/* The first access is an EPT violation, in which KVM learns that it is MMIO. */
+/* The first access is an EPT violation, by which KVM learns that this is MMIO. */
 static void prepare_mmio(void) { *(volatile uint32_t *)MMIO_GPA; }
 static void guest_mmio(void) { REPEAT(*(volatile uint32_t *)MMIO_GPA) }
 
 static void guest_invlpg(void) { REPEAT(asm volatile("invlpg %0" :: "m"(seen))) }
 
-/* Reading CR3 is such an exit, too. */
+/* Save CR3 here, as reading it exits, too. */
 static uint64_t cr3;
 static void prepare_cr3(void) { cr3 = get_cr3(); }
 static void guest_cr3(void) { REPEAT(asm volatile("mov %0, %%cr3" :: "r"(cr3))) }
 
-#define L2_INSN(name, insn) static void l2_##name(void) { for (;;) asm volatile(insn ::: "rax", "rcx", "rdx"); }
+#define L2_INSN(name, insn)						\
+	static void l2_##name(void) { for (;;) asm volatile(insn ::: "rax", "rcx", "rdx"); }
 L2_INSN(rdtsc, "rdtsc")
 L2_INSN(rdtscp, "rdtscp")
 L2_INSN(pause, "pause")
@@ -309,7 +310,7 @@ L2_INSN(hlt, "hlt")
 L2_INSN(cpuid, "push %%rbx; cpuid; pop %%rbx")
 L2_INSN(io, "inb $0x80, %%al")
 
-/* Does nothing but set up and run its own guest, which exits N times. */
+/* Set up and run L2, which exits N times. */
 static void nested_guest(struct vmx_pages *vmx)
 {
 	static uint64_t l2_stack[512];
@@ -325,7 +326,7 @@ static void nested_guest(struct vmx_pages *vmx)
 	GUEST_SYNC(STAGE_BEGIN);
 	for (int i = 0; i < N; i++) {
 		if (nested.reason == EXIT_REASON_INVALID_STATE) {
-			/* Bit 1 of RFLAGS has to be set.  KVM leaves that to the CPU. */
+			/* Bit 1 of RFLAGS must be set.  The CPU checks that, KVM does not. */
 			vmwrite(GUEST_RFLAGS, 0);
 			GUEST_ASSERT(!vmlaunch());
 			GUEST_ASSERT(vmreadz(VM_EXIT_REASON) ==
@@ -382,7 +383,7 @@ static void *send_interrupts(void *arg)
 	pin(1);
 	for (int i = 0; i < N; i++) {
 		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
-		/* The guest has to be back before it can be interrupted again. */
+		/* Wait until the guest runs again before the next interrupt. */
 		for (uint64_t until = rdtsc() + 100000; rdtsc() < until;)
 			;
 	}
@@ -398,7 +399,7 @@ static void setup_interrupter(struct kvm_vcpu *vcpu)
 	TEST_ASSERT(!pthread_create(&thread, NULL, send_interrupts, vcpu), "no thread");
 }
 
-/* TR has to be usable, which KVM leaves to the CPU. */
+/* TR must be usable.  The CPU checks that, KVM does not. */
 static void host_invalid_state(struct kvm_vcpu *vcpu)
 {
 	struct kvm_sregs sregs;
@@ -434,7 +435,7 @@ static void host_triple_fault(struct kvm_vcpu *vcpu)
 
 static void guest_int3(void) { for (;;) asm volatile("int3"); }
 
-/* Two tasks of 32-bit protected mode that jump to each other. */
+/* Two tasks in 32-bit protected mode that jump to each other */
 struct task_memory {
 	uint64_t gdt[8];
 	uint32_t tss[2][32];
@@ -444,9 +445,9 @@ struct task_memory {
 
 static uint64_t descriptor(uint32_t base, uint32_t limit, uint16_t flags)
 {
-	return (limit & 0xffff) | (uint64_t)(base & 0xffffff) << 16 | (uint64_t)(flags & 0xff) << 40 |
-	       (uint64_t)(limit >> 16 & 0xf) << 48 | (uint64_t)(flags >> 12) << 52 |
-	       (uint64_t)(base >> 24) << 56;
+	return (limit & 0xffff) | (uint64_t)(base & 0xffffff) << 16 |
+	       (uint64_t)(flags & 0xff) << 40 | (uint64_t)(limit >> 16 & 0xf) << 48 |
+	       (uint64_t)(flags >> 12) << 52 | (uint64_t)(base >> 24) << 56;
 }
 
 static void host_task_switch(struct kvm_vcpu *vcpu)
@@ -508,7 +509,7 @@ static void host_task_switch(struct kvm_vcpu *vcpu)
 		    "exit reason %u", vcpu->run->exit_reason);
 }
 
-/* ---- what this machine cannot do ---- */
+/* ---- what this machine can't do ---- */
 
 static bool parameter(const char *name)
 {
@@ -524,7 +525,7 @@ static bool parameter(const char *name)
 	return value == 'Y' || value == '1';
 }
 
-/* Does KVM offer these controls to a guest's own guests?  Only if the CPU has them. */
+/* Does KVM offer these controls for L2?  It does so only if the CPU has them. */
 static bool nested_offers(uint32_t primary, uint32_t secondary)
 {
 	uint64_t offered1 = kvm_get_feature_msr(MSR_IA32_VMX_TRUE_PROCBASED_CTLS) >> 32;
@@ -545,7 +546,8 @@ static const char *needs_no_ept(void)
 
 static const char *needs_unrestricted(void)
 {
-	return parameter("unrestricted_guest") ? NULL : "KVM emulates what it cannot run where unrestricted_guest=0";
+	return parameter("unrestricted_guest") ? NULL :
+	       "KVM emulates what it cannot run where unrestricted_guest=0";
 }
 
 static const char *needs_preemption_timer(void)
@@ -573,7 +575,7 @@ static const char *needs_rdrand(void)
 	return kvm_cpu_has(X86_FEATURE_RDRAND) ? NULL : "the CPU has no RDRAND";
 }
 
-/* A nested stimulus: an L2 that exits for REASON under these controls. */
+/* A nested stimulus: L2 exits for REASON with these controls. */
 #define NESTED(_name, _reason, _l2, _primary, _secondary)		\
 	.name = _name, .reason = EXIT_REASON_##_reason, .l2 = _l2,	\
 	.l2_primary = _primary, .l2_secondary = _secondary
@@ -583,10 +585,13 @@ static const char *needs_rdrand(void)
 static const struct stimulus stimuli[] = {
 	/* Without EPT, KVM also sees the page faults that the first run causes. */
 	{ GUEST(EXCEPTION_NMI, guest_ud2), .prepare = guest_ud2 },
-	{ GUEST(EXTERNAL_INTERRUPT, guest_spin), .setup = setup_interrupter, .at_least = true, .why_not = needs_two_cpus },
+	{ GUEST(EXTERNAL_INTERRUPT, guest_spin), .setup = setup_interrupter, .at_least = true,
+	  .why_not = needs_two_cpus },
 	{ GUEST(TRIPLE_FAULT, guest_int3), .host = host_triple_fault },
-	{ GUEST(INTERRUPT_WINDOW, guest_interrupt_window), .prepare = x2apic_enable, .setup = setup_interrupts },
-	{ GUEST(NMI_WINDOW, guest_nmi_window), .prepare = x2apic_enable, .setup = setup_interrupts },
+	{ GUEST(INTERRUPT_WINDOW, guest_interrupt_window), .prepare = x2apic_enable,
+	  .setup = setup_interrupts },
+	{ GUEST(NMI_WINDOW, guest_nmi_window), .prepare = x2apic_enable,
+	  .setup = setup_interrupts },
 	{ GUEST(TASK_SWITCH, NULL), .host = host_task_switch },
 	{ GUEST(CPUID, guest_cpuid) },
 	{ GUEST(HLT, guest_hlt), .prepare = x2apic_enable, .setup = setup_interrupts },
@@ -604,25 +609,32 @@ static const struct stimulus stimuli[] = {
 	{ GUEST(VMOFF, guest_vmxoff) },
 	{ GUEST(VMON, guest_vmxon) },
 	{ GUEST(CR_ACCESS, guest_cr0) },
-	{ GUEST(CR_ACCESS, guest_cr3), .name = "CR_ACCESS, CR3", .prepare = prepare_cr3, .why_not = needs_no_ept },
+	{ GUEST(CR_ACCESS, guest_cr3), .name = "CR_ACCESS, CR3", .prepare = prepare_cr3,
+	  .why_not = needs_no_ept },
 	{ GUEST(DR_ACCESS, guest_dr) },
 	{ GUEST(IO_INSTRUCTION, guest_in), .name = "IO_INSTRUCTION, in" },
 	{ GUEST(IO_INSTRUCTION, guest_out), .name = "IO_INSTRUCTION, out" },
 	{ GUEST(IO_INSTRUCTION, guest_string_out), .name = "IO_INSTRUCTION, string" },
 	{ GUEST(MSR_READ, guest_rdmsr) },
 	{ GUEST(MSR_WRITE, guest_wrmsr) },
-	{ GUEST(MSR_WRITE, guest_deadline), .name = "MSR_WRITE, TSC deadline", .prepare = prepare_timer, .setup = setup_interrupts },
-	{ GUEST(MSR_WRITE, guest_icr), .name = "MSR_WRITE, x2APIC ICR", .prepare = x2apic_enable, .setup = setup_interrupts },
+	{ GUEST(MSR_WRITE, guest_deadline), .name = "MSR_WRITE, TSC deadline",
+	  .prepare = prepare_timer, .setup = setup_interrupts },
+	{ GUEST(MSR_WRITE, guest_icr), .name = "MSR_WRITE, x2APIC ICR",
+	  .prepare = x2apic_enable, .setup = setup_interrupts },
 	{ GUEST(INVALID_STATE, NULL), .host = host_invalid_state, .why_not = needs_unrestricted },
 	{ GUEST(MWAIT_INSTRUCTION, guest_mwait) },
 	{ GUEST(MONITOR_INSTRUCTION, guest_monitor) },
-	{ GUEST(TPR_BELOW_THRESHOLD, guest_tpr), .prepare = x2apic_enable, .setup = setup_interrupts },
+	{ GUEST(TPR_BELOW_THRESHOLD, guest_tpr), .prepare = x2apic_enable,
+	  .setup = setup_interrupts },
 	{ GUEST(GDTR_IDTR, guest_sgdt), .why_not = needs_umip },
 	{ GUEST(LDTR_TR, guest_str), .why_not = needs_umip },
-	{ GUEST(EPT_VIOLATION, guest_touch), .prepare = guest_touch, .setup = setup_fresh_pages, .why_not = needs_ept },
-	{ GUEST(EPT_MISCONFIG, guest_mmio), .prepare = prepare_mmio, .setup = setup_mmio, .why_not = needs_ept },
+	{ GUEST(EPT_VIOLATION, guest_touch), .prepare = guest_touch, .setup = setup_fresh_pages,
+	  .why_not = needs_ept },
+	{ GUEST(EPT_MISCONFIG, guest_mmio), .prepare = prepare_mmio, .setup = setup_mmio,
+	  .why_not = needs_ept },
 	{ GUEST(INVEPT, guest_invept) },
-	{ GUEST(PREEMPTION_TIMER, guest_timer), .prepare = prepare_timer, .setup = setup_interrupts, .why_not = needs_preemption_timer },
+	{ GUEST(PREEMPTION_TIMER, guest_timer), .prepare = prepare_timer,
+	  .setup = setup_interrupts, .why_not = needs_preemption_timer },
 	{ GUEST(INVVPID, guest_invvpid) },
 	{ GUEST(WBINVD, guest_wbinvd) },
 	{ GUEST(XSETBV, guest_xsetbv), .why_not = needs_xsave },
@@ -631,8 +643,10 @@ static const struct stimulus stimuli[] = {
 	{ NESTED("RDTSC", RDTSC, l2_rdtsc, CPU_BASED_RDTSC_EXITING, 0) },
 	{ NESTED("MONITOR_TRAP_FLAG", MONITOR_TRAP_FLAG, l2_nop, CPU_BASED_MONITOR_TRAP, 0) },
 	{ NESTED("PAUSE_INSTRUCTION", PAUSE_INSTRUCTION, l2_pause, CPU_BASED_PAUSE_EXITING, 0) },
-	{ NESTED("RDTSCP", RDTSCP, l2_rdtscp, CPU_BASED_RDTSC_EXITING, SECONDARY_EXEC_ENABLE_RDTSCP) },
-	{ NESTED("INVPCID", INVPCID, l2_invpcid, CPU_BASED_INVLPG_EXITING, SECONDARY_EXEC_ENABLE_INVPCID) },
+	{ NESTED("RDTSCP", RDTSCP, l2_rdtscp, CPU_BASED_RDTSC_EXITING,
+		 SECONDARY_EXEC_ENABLE_RDTSCP) },
+	{ NESTED("INVPCID", INVPCID, l2_invpcid, CPU_BASED_INVLPG_EXITING,
+		 SECONDARY_EXEC_ENABLE_INVPCID) },
 	{ NESTED("VMFUNC", VMFUNC, l2_vmfunc, 0, SECONDARY_EXEC_ENABLE_VMFUNC) },
 	{ NESTED("INVALID_STATE, nested", INVALID_STATE, l2_nop, 0, 0) },
 	{ NESTED("CPUID, nested", CPUID, l2_cpuid, 0, 0) },
@@ -640,18 +654,23 @@ static const struct stimulus stimuli[] = {
 	{ NESTED("IO_INSTRUCTION, nested", IO_INSTRUCTION, l2_io, CPU_BASED_UNCOND_IO_EXITING, 0) },
 };
 
-/* The reasons that nobody can cause here, and why. */
+/* The reasons that can't be caused here, and why */
 static const struct {
 	uint32_t reason;
 	const char *why;
 } out_of_reach[] = {
 	{ EXIT_REASON_INIT_SIGNAL, "only firmware or another CPU's kernel sends a physical INIT" },
-	{ EXIT_REASON_SIPI_SIGNAL, "KVM runs no guest in the wait-for-SIPI state, it emulates that" },
-	{ EXIT_REASON_MSR_LOAD_FAIL, "KVM itself loads the MSRs of a nested entry and gives the CPU only valid ones" },
+	{ EXIT_REASON_SIPI_SIGNAL,
+	  "KVM runs no guest in the wait-for-SIPI state, it emulates that" },
+	{ EXIT_REASON_MSR_LOAD_FAIL,
+	  "KVM itself loads the MSRs of a nested entry and gives the CPU only valid ones" },
 	{ EXIT_REASON_MCE_DURING_VMENTRY, "needs a machine check in the middle of a VM entry" },
-	{ EXIT_REASON_APIC_ACCESS, "without enable_apicv, KVM emulates the accesses at EPT violations" },
-	{ EXIT_REASON_EOI_INDUCED, "KVM uses it only with enable_apicv, which needs posted interrupts" },
-	{ EXIT_REASON_APIC_WRITE, "KVM uses it only with enable_apicv, which needs posted interrupts" },
+	{ EXIT_REASON_APIC_ACCESS,
+	  "without enable_apicv, KVM emulates the accesses at EPT violations" },
+	{ EXIT_REASON_EOI_INDUCED,
+	  "KVM uses it only with enable_apicv, which needs posted interrupts" },
+	{ EXIT_REASON_APIC_WRITE,
+	  "KVM uses it only with enable_apicv, which needs posted interrupts" },
 	{ EXIT_REASON_ENCLS, "the CPU has no SGX" },
 	{ EXIT_REASON_RDSEED, "the CPU has no RDSEED exiting" },
 	{ EXIT_REASON_PML_FULL, "the CPU has no page-modification logging" },
@@ -661,7 +680,7 @@ static const struct {
 	{ EXIT_REASON_TPAUSE, "the CPU has no TPAUSE" },
 	{ EXIT_REASON_BUS_LOCK, "the CPU has no bus-lock detection" },
 	{ EXIT_REASON_NOTIFY, "the CPU has no notify VM exits" },
-/* Known to newer kernels only */
+/* Only newer kernels know these. */
 #ifdef EXIT_REASON_TDCALL
 	{ EXIT_REASON_TDCALL, "only a TDX guest exits for it, the CPU has no TDX" },
 #endif
@@ -671,7 +690,7 @@ static const struct {
 #endif
 };
 
-/* ---- running one ---- */
+/* ---- running a stimulus ---- */
 
 static void vcpu_stats(struct kvm_vcpu *vcpu, struct figures *f)
 {
@@ -682,7 +701,7 @@ static void vcpu_stats(struct kvm_vcpu *vcpu, struct figures *f)
 	TEST_ASSERT(figures_read(path, f, NULL), "cannot read %s", path);
 }
 
-/* Run until the guest says that it has come to a stage. */
+/* Run until the guest reports this stage. */
 static void run_until(struct kvm_vcpu *vcpu, enum stage stage)
 {
 	struct ucall uc;
@@ -701,7 +720,7 @@ static void run_until(struct kvm_vcpu *vcpu, enum stage stage)
 			TEST_FAIL("guest: unexpected exception %lu", uc.args[0]);
 			break;
 		default:
-			/* its stimulus */
+			/* This exit is the stimulus. */
 			TEST_ASSERT(vcpu->run->exit_reason == KVM_EXIT_IO ||
 				    vcpu->run->exit_reason == KVM_EXIT_MMIO,
 				    "exit reason %u (%s)", vcpu->run->exit_reason,
@@ -710,7 +729,7 @@ static void run_until(struct kvm_vcpu *vcpu, enum stage stage)
 	}
 }
 
-/* Every reason is counted as often as it was traced. */
+/* Check that every reason is counted as often as it was traced. */
 static bool parity(const char *name, const char *level, const struct traced *traced, size_t n,
 		   const struct figures *counted)
 {
@@ -736,7 +755,7 @@ static bool parity(const char *name, const char *level, const struct traced *tra
 	return figures_add_up(level, counted) && equal;
 }
 
-/* What the guest reads is what the host sees, but for what reading itself adds. */
+/* Check that the guest reads what the host sees, plus what reading adds. */
 static bool guest_view(struct kvm_vcpu *vcpu, const char *name)
 {
 	struct figures host;
@@ -747,14 +766,15 @@ static bool guest_view(struct kvm_vcpu *vcpu, const char *name)
 		run_until(vcpu, STAGE_REPORT);
 		sync_global_from_guest(vcpu->vm, seen);
 		vm_stats(vcpu->vm, &host);
-		/* the exit that says that the report is there */
+		/* Leave out the exit by which the guest reports. */
 		host.exits[EXIT_REASON_IO_INSTRUCTION]--;
 		for (uint32_t r = 0; r <= KVM_EXIT_STATS_REASON_MAX && equal; r++) {
 			equal = seen.exits[r] == host.exits[r] &&
 				(r == EXIT_REASON_CPUID || r == EXIT_REASON_IO_INSTRUCTION ||
 				 seen.cycles[r] == host.cycles[r]);
 			if (!equal && attempt == 19)
-				printf("# %s: %u %s the guest read %" PRIu64 " %" PRIu64 ", the host %" PRIu64 " %" PRIu64 "\n",
+				printf("# %s: %u %s the guest read %" PRIu64 " %" PRIu64
+				       ", the host %" PRIu64 " %" PRIu64 "\n",
 				       name, r, oracle_name(r), seen.exits[r], seen.cycles[r],
 				       host.exits[r], host.cycles[r]);
 		}
@@ -775,7 +795,7 @@ static uint64_t events_of(uint32_t reason, const struct traced *traced, size_t n
 	return events;
 }
 
-/* In a process of its own, which ends here: the status is the result. */
+/* Runs in a process of its own and ends it, with the result as its status. */
 static void run(const struct stimulus *s)
 {
 	static struct traced traced[NR_TRACED_MAX];
@@ -817,7 +837,7 @@ static void run(const struct stimulus *s)
 		vcpu_stats(vcpu, &before);
 		events_before = events_of(s->reason, traced, traced_read(traced));
 		run_until(vcpu, STAGE_END);
-		/* saying so is an IN */
+		/* The guest reports a stage by an IN. */
 		if (s->reason == EXIT_REASON_IO_INSTRUCTION)
 			expected++;
 	}
@@ -835,9 +855,9 @@ static void run(const struct stimulus *s)
 	count = vcpu_f.exits[s->reason] - before.exits[s->reason];
 	events = events_of(s->reason, traced, n) - events_before;
 	ok &= s->at_least ? count >= expected : count == expected;
-	printf("# %-24s triggered %s%4" PRIu64 " traced %4" PRIu64 " counted %4" PRIu64 " difference %" PRId64 "\n",
-	       s->name, s->at_least ? ">=" : "  ", expected, events, count,
-	       (int64_t)(count - events));
+	printf("# %-24s triggered %s%4" PRIu64 " traced %4" PRIu64 " counted %4" PRIu64
+	       " difference %" PRId64 "\n", s->name, s->at_least ? ">=" : "  ",
+	       expected, events, count, (int64_t)(count - events));
 	if (!s->host)
 		ok &= guest_view(vcpu, s->name);
 	fflush(stdout);
@@ -864,11 +884,12 @@ static bool wanted(const char *name, int argc, char **argv)
 static const char *why_not(const struct stimulus *s)
 {
 	if (s->l2 && !nested_offers(s->l2_primary, s->l2_secondary))
-		return "the CPU lacks the VM-execution control that makes a nested guest exit for it";
+		return "the CPU lacks the VM-execution control "
+		       "that makes a nested guest exit for it";
 	return s->why_not ? s->why_not() : NULL;
 }
 
-/* Is there a stimulus for it, or a reason why not? */
+/* Is there a stimulus for this reason, or an explanation? */
 static bool covered(uint32_t reason)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(stimuli); i++) {
@@ -924,7 +945,7 @@ int main(int argc, char **argv)
 		fflush(stdout);
 		pid = fork();
 		if (!pid) {
-			/* A guest that never ends must not take the rest with it. */
+			/* If a guest never ends, go on with the others. */
 			alarm(getenv("slower") ? atoi(getenv("slower")) : 1);
 			run(s);
 		}
@@ -942,9 +963,11 @@ int main(int argc, char **argv)
 			if (covered(oracle_names[i].reason))
 				continue;
 			complete = false;
-			printf("# %s is neither caused nor known to be out of reach\n", oracle_names[i].name);
+			printf("# %s is neither caused nor known to be out of reach\n",
+			       oracle_names[i].name);
 		}
-		ksft_test_result(complete, "every reason that the uapi names is caused or skipped by name\n");
+		ksft_test_result(complete,
+				 "every reason that the uapi names is caused or skipped by name\n");
 	}
 	ksft_finished();
 }

@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_GET_SUPPORTED_CPUID and its like don't know of the statistics, whatever the
- * module parameter says.  Prints them in a form that boots can be compared by.
+ * KVM_GET_SUPPORTED_CPUID and similar ioctls don't report the statistics, whatever the
+ * module parameter says.  Prints their answers so that boots can be compared.
  *
  * usage: supported
  */
@@ -43,8 +43,9 @@ static bool has_no_leaf(const char *name, const struct kvm_cpuid2 *cpuid)
 		const struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
 
 		ok &= e->function < LEAF_LOWEST || e->function > LEAF_HIGHEST;
-		ksft_print_msg("answer: %s: 0x%08x 0x%x flags %x: eax=%08x ebx=%08x ecx=%08x edx=%08x\n",
-			       name, e->function, e->index, e->flags, e->eax, e->ebx, e->ecx, e->edx);
+		ksft_print_msg("answer: %s: 0x%08x 0x%x flags %x: "
+			       "eax=%08x ebx=%08x ecx=%08x edx=%08x\n", name, e->function,
+			       e->index, e->flags, e->eax, e->ebx, e->ecx, e->edx);
 	}
 	return ok;
 }
@@ -63,7 +64,8 @@ int main(void)
 		bool same = true;
 		char name[64];
 
-		ksft_test_result(has_no_leaf(lists[i].name, first), "%s has none of the leaves\n", lists[i].name);
+		ksft_test_result(has_no_leaf(lists[i].name, first),
+				 "%s has none of the leaves\n", lists[i].name);
 		snprintf(name, sizeof(name), "%s is the same off, vm and host", lists[i].name);
 		if (!has_parameter) {
 			skip(name, "this kernel has no such parameter");
@@ -71,7 +73,8 @@ int main(void)
 		}
 		for (size_t s = 0; s < ARRAY_SIZE(scopes); s++) {
 			set_scope(scopes[s]);
-			same &= !memcmp(first, get(lists[i].ioctl), kvm_cpuid2_size(NR_ENTRIES_MAX));
+			same &= !memcmp(first, get(lists[i].ioctl),
+					kvm_cpuid2_size(NR_ENTRIES_MAX));
 		}
 		ksft_test_result(same, "%s\n", name);
 	}

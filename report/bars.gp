@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 # A figure per reason: in full colour with EPT, and beneath it, pale, without.
 stats data using 3 name "ROWS" nooutput
 rows = ROWS_records
@@ -13,8 +14,10 @@ unset ytics
 number(n) = n >= 1e5 ? gprintf("%.1s%c", n) : gprintf("%.0f", n)
 rgb(s) = int(system("printf %d 0x".s[2:7]))
 pale(s) = rgb(s) + 0x90000000
-plot data using (0):0:(0):3:($0 - 0.36):($0 - 0.02):(rgb(strcol(2))) with boxxyerror lc rgb variable, \
-	data using (0):0:(0):4:($0 + 0.02):($0 + 0.36):(pale(strcol(2))) with boxxyerror lc rgb variable, \
+plot data using (0):0:(0):3:($0 - 0.36):($0 - 0.02):(rgb(strcol(2))) \
+		with boxxyerror lc rgb variable, \
+	data using (0):0:(0):4:($0 + 0.02):($0 + 0.36):(pale(strcol(2))) \
+		with boxxyerror lc rgb variable, \
 	data using 3:($0 - 0.19):(number($3)) with labels left offset 0.5,0 font ",12.5", \
 	data using 4:($0 + 0.19):(number($4)) with labels left offset 0.5,0 font ",12.5", \
 	data using (0):0:1 with labels right offset -1,0 noenhanced

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 # Exits so far while the guest boots, stacked by reason.
 stats data using 1 name "TIME" nooutput
 height = 380

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 # The data of one chart, tab-separated, from the figures.
 #   jq -r --arg chart boot|time|phases|exits|cycles --arg run ID -f chart-data.jq figures.json
 def bands: .colours | map(.name);
@@ -21,7 +22,9 @@ bands as $bands | .colours as $colours
 	.runs[] | select(.id == $run)
 	| if $chart == "phases" then .phases[1:][] | [.begin, .end, .name]
 	  elif $chart == "boot" then .boot[] | [.time] + (.reasons | banded($bands; 0) | cumulated)
-	  else (.samples[] | [.begin] + (.elapsed as $s | .own as $own | .reasons | exits_by_name | banded($bands; $own) | map(. / $s) | cumulated)),
+	  else
+		(.samples[] | .elapsed as $s | .own as $own | [.begin] + (.reasons | exits_by_name
+			| banded($bands; $own) | map(. / $s) | cumulated)),
 		(.samples[-1] | [.end] + ($bands | map(0)))
 	  end
   end

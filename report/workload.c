@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * workload KIND COUNT: something that a guest does, COUNT times, for the boot report.
  * What each kind is stands at its function.
@@ -42,7 +42,8 @@ static void cpu(unsigned long count)
 static void disk(unsigned long count)
 {
 	enum { DATA = 0x1f0, SECTORS = 0x1f2, LBA = 0x1f3, DRIVE = 0x1f6, COMMAND = 0x1f7 };
-	enum { BUSY = 0x80, DATA_REQUEST = 0x08, ERROR = 0x01, READ_SECTORS = 0x20, LBA_MODE = 0xe0 };
+	enum { BUSY = 0x80, DATA_REQUEST = 0x08, ERROR = 0x01 };
+	enum { READ_SECTORS = 0x20, LBA_MODE = 0xe0 };
 	static uint16_t sector[SECTOR / 2];
 	unsigned char status;
 

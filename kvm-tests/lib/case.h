@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the tests of KVM share that run their own guests: cases, CPUs, the counters of
  * a VM.
@@ -12,10 +12,10 @@
 
 #include "compat.h"
 
-#include "kselftest.h"
+#include "ktap.h"
 #include "oracle.h"
 
-/* In seconds of the machine's, which may be many times longer on the wall */
+/* In seconds of the emulated machine, each of which may take much longer */
 #define CASE_TIMEOUT 30
 
 static inline void pin(int cpu)
@@ -35,7 +35,7 @@ static inline void vm_stats(struct kvm_vm *vm, struct figures *f)
 	TEST_ASSERT(figures_read(path, f, NULL), "cannot read %s", path);
 }
 
-/* In a process of its own: a failed assertion of the library ends it. */
+/* Run a case in a process of its own: a failed assertion of the library ends it. */
 static inline void run_case(bool (*fn)(void), const char *name)
 {
 	int status;
@@ -51,12 +51,5 @@ static inline void run_case(bool (*fn)(void), const char *name)
 }
 
 #define RUN(fn) run_case(fn, #fn)
-
-/* As kunit.py reads it: the library's own leaves out the name. */
-static inline void skip(const char *name, const char *why)
-{
-	ksft_cnt.ksft_xskip++;
-	printf("ok %u %s # SKIP %s\n", ksft_test_num(), name, why);
-}
 
 #endif /* CASE_H */

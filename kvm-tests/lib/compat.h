@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Where the KVM selftest library differs between the supported kernels.  What is
  * used is the newest one's interface, or what is the same in all.
@@ -10,7 +10,7 @@
 #include "processor.h"
 #include "vmx.h"
 
-/* 6.1: a test that handles exceptions sets that up, later it always is. */
+/* On 6.1, a test that handles exceptions has to set that up.  Later kernels always do. */
 __attribute__((weak)) void vm_init_descriptor_tables(struct kvm_vm *vm);
 __attribute__((weak)) void vcpu_init_descriptor_tables(struct kvm_vcpu *vcpu);
 
@@ -22,7 +22,7 @@ static inline void compat_init_exceptions(struct kvm_vcpu *vcpu)
 		vcpu_init_descriptor_tables(vcpu);
 }
 
-/* 7.3 gives L2 a stack by itself, and takes no notice of this one. */
+/* On 7.3, the library gives L2 a stack and ignores this one. */
 static inline void compat_prepare_vmcs(struct vmx_pages *vmx, void *rip, void *stack)
 {
 	void (*prepare)(struct vmx_pages *, void *, void *) = (void *)prepare_vmcs;

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A VM whose vCPUs do nothing but to execute the CPUIDs that they are asked to, in
  * any mode of the CPU, by the CPU or by KVM's instruction emulator.
@@ -23,13 +23,13 @@ static const char * const cpu_mode_names[NR_CPU_MODES] = {
 
 struct request {
 	uint32_t leaf, index;
-	/* WBINVDs, each an exit, to execute before */
+	/* How many WBINVDs, each an exit, to execute before the CPUID */
 	uint32_t wbinvds;
 	uint32_t unused;
 	struct leaf_regs r;
 };
 
-/* What a segment of real mode can hold, less the number of requests */
+/* As many as fit in a segment of real mode, with their number */
 #define NR_REQUESTS (0x10000 / sizeof(struct request) - 1)
 #define NR_LEAF_VCPUS 4
 
@@ -37,15 +37,15 @@ struct leaf_vm {
 	struct kvm_vm *vm;
 	struct kvm_vcpu *vcpu[NR_LEAF_VCPUS];
 	struct request *requests[NR_LEAF_VCPUS];
-	/* CPUIDs so far */
+	/* CPUIDs executed so far */
 	uint64_t executed[NR_LEAF_VCPUS];
-	/* When it was created */
+	/* TSC at creation */
 	uint64_t since;
 };
 
 /*
- * EBP: the number of requests, which follow it.  What CPUID does not set is stale.
- * The instructions mean the same in all modes.
+ * EBP points to the number of requests, which follow it.  Registers hold stale values
+ * before each CPUID.  The instructions mean the same in all modes.
  */
 #define LEAF_CODE(name, bits, insn)				\
 	asm(".pushsection .rodata\n"				\
@@ -97,13 +97,13 @@ static const struct {
 			{ leaf_code64_emulated, leaf_code64_emulated_end } },
 };
 
-/* Where things are in the VM's megabyte, the requests of each vCPU in 64 KiB. */
+/* The layout of the VM's megabyte.  Each vCPU has 64 KiB of requests. */
 #define LEAF_VM_SIZE 0x100000
 #define LEAF_VM_CODE 0x1000
 #define LEAF_VM_TABLES 0x2000
 #define LEAF_VM_REQUESTS(vcpu) (0x10000u * ((vcpu) + 1))
 
-/* One page of 2 MiB, mapped to itself. */
+/* Identity-map one page of 2 MiB. */
 static inline void leaf_vm_page_tables(struct kvm_vm *vm)
 {
 	uint64_t (*table)[512] = addr_gpa2hva(vm, LEAF_VM_TABLES);
@@ -126,11 +126,12 @@ static inline void leaf_vcpu_setup(struct kvm_vcpu *vcpu, enum cpu_mode mode, ui
 	sregs.ds.selector = base >> 4;
 	if (mode != REAL_MODE) {
 		sregs.cr0 = X86_CR0_PE | X86_CR0_NE | X86_CR0_ET;
-		sregs.cs = (struct kvm_segment){ .selector = 8, .limit = ~0u, .type = 0xb, .present = 1,
-						 .s = 1, .g = 1, .db = mode == PROTECTED_MODE,
+		sregs.cs = (struct kvm_segment){ .selector = 8, .limit = ~0u, .type = 0xb,
+						 .present = 1, .s = 1, .g = 1,
+						 .db = mode == PROTECTED_MODE,
 						 .l = mode == LONG_MODE };
-		sregs.ds = (struct kvm_segment){ .selector = 16, .limit = ~0u, .type = 3, .present = 1,
-						 .s = 1, .g = 1, .db = 1 };
+		sregs.ds = (struct kvm_segment){ .selector = 16, .limit = ~0u, .type = 3,
+						 .present = 1, .s = 1, .g = 1, .db = 1 };
 		sregs.es = sregs.fs = sregs.gs = sregs.ss = sregs.ds;
 	}
 	if (mode == LONG_MODE) {
@@ -148,14 +149,15 @@ static inline void leaf_vcpu_setup(struct kvm_vcpu *vcpu, enum cpu_mode mode, ui
 	vcpu_regs_set(vcpu, &regs);
 }
 
-/* CPUID: what the vCPUs' is set to, NULL for all that KVM supports. */
+/* CPUID is what the vCPUs get, NULL for all that KVM supports. */
 static inline struct leaf_vm leaf_vm_create(enum cpu_mode mode, bool emulated, int nr_vcpus,
 					    const struct kvm_cpuid2 *cpuid)
 {
 	const char *code = leaf_codes[mode][emulated].begin;
 	struct leaf_vm v = { .since = rdtsc(), .vm = vm_create_barebones() };
 
-	vm_userspace_mem_region_add(v.vm, VM_MEM_SRC_ANONYMOUS, 0, 0, LEAF_VM_SIZE / getpagesize(), 0);
+	vm_userspace_mem_region_add(v.vm, VM_MEM_SRC_ANONYMOUS, 0, 0,
+				    LEAF_VM_SIZE / getpagesize(), 0);
 	memcpy(addr_gpa2hva(v.vm, LEAF_VM_CODE), code, leaf_codes[mode][emulated].end - code);
 	leaf_vm_page_tables(v.vm);
 	for (int i = 0; i < nr_vcpus; i++) {
@@ -167,7 +169,7 @@ static inline struct leaf_vm leaf_vm_create(enum cpu_mode mode, bool emulated, i
 	return v;
 }
 
-/* Have the first N requests of a vCPU executed. */
+/* Let a vCPU execute its first N requests. */
 static inline void leaf_vm_run(struct leaf_vm *v, int i, uint32_t n)
 {
 	struct kvm_run *run = v->vcpu[i]->run;
@@ -180,7 +182,7 @@ static inline void leaf_vm_run(struct leaf_vm *v, int i, uint32_t n)
 	v->executed[i] += n;
 }
 
-/* One CPUID. */
+/* Let a vCPU execute one CPUID. */
 static inline struct leaf_regs leaf_vm_cpuid(struct leaf_vm *v, uint32_t leaf, uint32_t index)
 {
 	v->requests[0][0] = (struct request){ .leaf = leaf, .index = index };
@@ -188,17 +190,17 @@ static inline struct leaf_regs leaf_vm_cpuid(struct leaf_vm *v, uint32_t leaf, u
 	return v->requests[0][0].r;
 }
 
-/* Whose data are those of a leaf that is out of range. */
+/* A leaf that is out of range has the data of this one. */
 static inline uint32_t max_basic_leaf(void)
 {
 	return get_cpuid_entry(kvm_get_supported_cpuid(), 0, 0)->eax;
 }
 
-/* For each index, the highest basic leaf is asked first. */
+/* For each index, the highest basic leaf is read first. */
 #define NR_SWEEP_REQUESTS (1 + NR_LEAVES_ASKED)
 #define NR_SWEEP_INDICES (NR_REQUESTS / NR_SWEEP_REQUESTS)
 
-/* Ask for some of the hostile indices, and check the answers. */
+/* Read the leaves for some of the hostile indices, and check the answers. */
 static inline void leaf_vm_sweep(struct leaf_vm *v, int i, struct leaf_model *m, const uint32_t *n,
 				 uint32_t nr)
 {
@@ -214,7 +216,7 @@ static inline void leaf_vm_sweep(struct leaf_vm *v, int i, struct leaf_model *m,
 	}
 	leaf_vm_run(v, i, nr * NR_SWEEP_REQUESTS);
 
-	/* No more cycles than there were for all who count, nor more exits. */
+	/* Figures can't exceed the cycles that all CPUs together had. */
 	m->limit = sysconf(_SC_NPROCESSORS_CONF) *
 		   (rdtsc() - (m->scope == KVM_EXIT_STATS_SCOPE_HOST ? 0 : v->since));
 	r = v->requests[i];

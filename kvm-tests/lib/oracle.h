@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The oracle that the counters are held against: KVM's own tracepoint kvm_exit,
  * counted inside the kernel by a hist trigger, which cannot lose an event, and the
@@ -27,7 +27,7 @@
 #define TRACED_EVENT "/sys/kernel/debug/tracing/events/kvm/kvm_exit"
 #define TRACED_KEYS "hist:keys=common_pid,vcpu_id,exit_reason:size=4096"
 
-/* All basic reasons there can be in the table, and one for the rest. */
+/* Room for all basic reasons in the table, and one slot for the rest */
 #define NR_REASONS 128
 #define NR_CPUS_MAX 64
 #define NR_TRACED_MAX 4096
@@ -44,11 +44,11 @@ struct host_figures {
 	struct figures cpu[NR_CPUS_MAX];
 };
 
-/* How often a thread exited for a reason. */
+/* How often a thread exited for a reason */
 struct traced {
 	unsigned int tid;
 	unsigned int vcpu_id;
-	/* as hardware reports it, bit 31 is a failed VM entry */
+	/* As hardware reports it: bit 31 is a failed VM entry. */
 	uint32_t reason;
 	uint64_t exits;
 };
@@ -88,7 +88,7 @@ static inline void oracle_write(const char *path, const char *text)
 	}
 }
 
-/* Begin to count events, by thread and reason, even if somebody already does. */
+/* Start to count events by thread and reason, even if that is on already. */
 static inline void traced_start(void)
 {
 	FILE *f = oracle_open(TRACED_EVENT "/trigger", "a");
@@ -98,7 +98,7 @@ static inline void traced_start(void)
 	oracle_write(TRACED_EVENT "/trigger", TRACED_KEYS);
 }
 
-/* Forget what was counted. */
+/* Clear what was counted. */
 static inline void traced_clear(void)
 {
 	oracle_write(TRACED_EVENT "/trigger", TRACED_KEYS ":clear");
@@ -118,7 +118,8 @@ static inline size_t traced_read(struct traced *traced)
 			printf("Bail out! the hist trigger dropped %" PRIu64 " events\n", dropped);
 			exit(1);
 		}
-		if (sscanf(line, "{ common_pid: %u, vcpu_id: %u, exit_reason: %" SCNu32 " } hitcount: %" SCNu64,
+		if (sscanf(line, "{ common_pid: %u, vcpu_id: %u, exit_reason: %" SCNu32
+			   " } hitcount: %" SCNu64,
 			   &t.tid, &t.vcpu_id, &t.reason, &t.exits) == 4 && n < NR_TRACED_MAX)
 			traced[n++] = t;
 	}
@@ -126,7 +127,7 @@ static inline size_t traced_read(struct traced *traced)
 	return n;
 }
 
-/* Counted by the basic reason, which is the low half. */
+/* The slot is the basic reason, i.e. bits 15:0. */
 static inline uint32_t traced_slot(const struct traced *t)
 {
 	uint16_t basic = t->reason;
@@ -152,7 +153,7 @@ static inline void figures_take(struct figures *f, const char *reason, uint64_t 
 }
 
 /*
- * Read a file exit_stats.  The lines of single CPUs go to *host, if there is one.
+ * Read a file exit_stats.  The lines of single CPUs go to *host, unless that is NULL.
  * Returns false if there is no such file.
  */
 static inline bool figures_read(const char *path, struct figures *sum, struct host_figures *host)
@@ -177,7 +178,8 @@ static inline bool figures_read(const char *path, struct figures *sum, struct ho
 			to = &host->cpu[cpu];
 			rest += skip;
 		}
-		if (sscanf(rest, "%15s %63s %" SCNu64 " %" SCNu64, reason, name, &exits, &cycles) != 4) {
+		if (sscanf(rest, "%15s %63s %" SCNu64 " %" SCNu64,
+			   reason, name, &exits, &cycles) != 4) {
 			printf("Bail out! %s has a line that is none: %s", path, line);
 			exit(1);
 		}
@@ -221,7 +223,7 @@ static inline bool figures_equal(const struct figures *a, const struct figures *
 	return !memcmp(a, b, sizeof(*a));
 }
 
-/* Reasons add up to the total, in exits and in cycles. */
+/* Check that reasons add up to the total, in exits and in cycles. */
 static inline bool figures_add_up(const char *what, const struct figures *f)
 {
 	uint64_t exits = 0, cycles = 0;
@@ -232,7 +234,8 @@ static inline bool figures_add_up(const char *what, const struct figures *f)
 	}
 	if (exits == f->total_exits && cycles == f->total_cycles)
 		return true;
-	printf("# %s: reasons add up to %" PRIu64 " exits and %" PRIu64 " cycles, the total is %" PRIu64 " and %" PRIu64 "\n",
+	printf("# %s: reasons add up to %" PRIu64 " exits and %" PRIu64 " cycles, "
+	       "the total is %" PRIu64 " and %" PRIu64 "\n",
 	       what, exits, cycles, f->total_exits, f->total_cycles);
 	return false;
 }

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 #include "command.h"
 
 #include <errno.h>
@@ -12,9 +12,9 @@
 #include "options.h"
 
 /*
- * Whoever ends exitstat means the command.  A terminal sends its signals to both, so
- * those are the command's to answer; others are passed on.  All of them are blocked
- * and waited for, which takes no handler.
+ * A signal that ends exitstat is meant for the command.  A terminal sends its signals to
+ * both, so leave these to the command, and pass on others.  Block all of them and wait
+ * for them, so that no handler is needed.
  */
 static int wait_for(pid_t pid, const sigset_t *signals)
 {
@@ -43,7 +43,7 @@ bool command_run(char **command, int *status)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, &before);
-	/* Where it is ignored, as some parents have it, there is no status to wait for. */
+	/* Some parents ignore it, and then there is no status to wait for. */
 	signal(SIGCHLD, SIG_DFL);
 
 	posix_spawnattr_init(&attr);

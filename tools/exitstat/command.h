@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Runs the command that is measured.
  */
@@ -8,8 +8,8 @@
 #include <stdbool.h>
 
 /*
- * Returns when it has ended, with what a shell would make of its status.  Returns
- * false, having said why, if it could not be started.
+ * Run it to its end; *status is what a shell would report.  If it can't be started, print
+ * why and return false.
  */
 bool command_run(char **command, int *status);
 

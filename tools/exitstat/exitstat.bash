@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 # bash completion for exitstat                              -*- shell-script -*-
 _exitstat() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i
@@ -25,7 +26,8 @@ _exitstat() {
 		local IFS=$'\n' before=
 		[ "${cur%,*}" = "$cur" ] || before=${cur%,*},
 		mapfile -t COMPREPLY < <(compgen -P "$before" -W "$(
-			"${COMP_WORDS[0]}" -aH --csv 2>/dev/null | cut -d, -f6 | grep -vx 'total\|OTHER'
+			"${COMP_WORDS[0]}" -aH --csv 2>/dev/null | cut -d, -f6 |
+				grep -vx 'total\|OTHER'
 		)" -- "${cur##*,}" | sed 's/ /\\ /g')
 		compopt -o nospace 2>/dev/null
 		return
@@ -41,7 +43,8 @@ _exitstat() {
 	esac
 
 	[[ $cur != -* ]] || mapfile -t COMPREPLY < <(compgen -W "-- $(
-		"${COMP_WORDS[0]}" --help 2>/dev/null | grep -o -e '^ *\(-., \)\?--[a-z-]*' | grep -o -e '--.*'
+		"${COMP_WORDS[0]}" --help 2>/dev/null |
+			grep -o -e '^ *\(-., \)\?--[a-z-]*' | grep -o -e '--.*'
 	)" -- "$cur")
 } &&
 	complete -F _exitstat exitstat

@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reports for programs; exitstat(1) documents them.  What is not known is null in
- * JSON and empty in CSV.  No name has a character that one of them would escape.
+ * Reports for programs; exitstat(1) documents them.  Unknown values are null in JSON and
+ * empty in CSV.  No name has a character that needs to be escaped.
  */
 #include "output.h"
 
@@ -10,7 +10,8 @@
 
 static const char *kind_name(enum report_kind kind)
 {
-	return kind == REPORT_SINCE_BOOT ? "boot" : kind == REPORT_INTERVAL ? "interval" : "command";
+	return kind == REPORT_SINCE_BOOT ? "boot" :
+	       kind == REPORT_INTERVAL ? "interval" : "command";
 }
 
 static void json_number(FILE *f, const char *key, int digits, double value)
@@ -21,7 +22,7 @@ static void json_number(FILE *f, const char *key, int digits, double value)
 		fprintf(f, ",\"%s\":%.*f", key, digits, value);
 }
 
-/* Without the braces around it */
+/* Without the braces */
 static void json_figures(FILE *f, const struct report *report, const struct exitstat *stat)
 {
 	fprintf(f, "\"exits\":%" PRIu64, stat->exits);
@@ -38,7 +39,8 @@ void json_write(FILE *f, const struct report *report, const struct options *opti
 	(void)options;
 	(void)first;
 
-	fprintf(f, "{\"version\":%u,\"kind\":\"%s\",\"time\":%.3f,\"scope\":\"%s\",\"isa\":\"%s\",\"vcpus\":%u",
+	fprintf(f, "{\"version\":%u,\"kind\":\"%s\",\"time\":%.3f,"
+		"\"scope\":\"%s\",\"isa\":\"%s\",\"vcpus\":%u",
 		report->info.version, kind_name(report->kind), report->time,
 		scope_name(&report->info), isa_name(&report->info), report->vcpus);
 	json_number(f, "elapsed", 6, report->elapsed > 0 ? report->elapsed : NAN);
@@ -74,7 +76,7 @@ static void csv_number(FILE *f, int digits, double value)
 		fprintf(f, ",%.*f", digits, value);
 }
 
-/* What all rows of a report begin with */
+/* The first columns, the same in all rows of a report */
 static void csv_begin(FILE *f, const struct report *report)
 {
 	fprintf(f, "%.3f,%s", report->time, kind_name(report->kind));
@@ -97,8 +99,8 @@ static void csv_figures(FILE *f, const struct report *report, const struct exits
 void csv_write(FILE *f, const struct report *report, const struct options *options, bool first)
 {
 	if (first && !options->no_header)
-		fputs("time,kind,elapsed,scope,reason,name,exits,exits_percent,exits_per_second,cycles,cycles_percent,cycles_per_exit,time_percent\n",
-		      f);
+		fputs("time,kind,elapsed,scope,reason,name,exits,exits_percent,exits_per_second,"
+		      "cycles,cycles_percent,cycles_per_exit,time_percent\n", f);
 	if (report->restarted) {
 		csv_begin(f, report);
 		fputs(",,restarted,,,,,,,\n", f);
@@ -141,9 +143,9 @@ static uint64_t cycles(const struct exitstat *stat)
 }
 
 /*
- * What Prometheus' parser for text files and promtool take, which differs from
- * OpenMetrics as adopted later: there, a counter's TYPE goes without its _total.
- * The scope is a label so that a change of it begins new series.
+ * The format that Prometheus' parser for text files and promtool accept.  In OpenMetrics
+ * as adopted later, a counter's TYPE lacks the _total.  The scope is a label, so that a
+ * change of it begins new series.
  */
 void openmetrics_write(FILE *f, const struct report *report, const struct options *options,
 		       bool first)

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
  * Read a guest's VM-exit statistics, header only.
  *
@@ -51,7 +51,7 @@ struct exitstat {
 	uint64_t cycles;
 };
 
-/* One CPUID instruction, registers as the guest sees them. */
+/* Execute one CPUID instruction. */
 static inline struct exitstat_regs exitstat_cpuid(uint32_t leaf, uint32_t index)
 {
 	struct exitstat_regs r;
@@ -61,9 +61,8 @@ static inline struct exitstat_regs exitstat_cpuid(uint32_t leaf, uint32_t index)
 }
 
 /*
- * What the functions below read through.  To have them read a recording instead,
- * define it, before this is included, as the name of a function that is declared
- * like exitstat_cpuid().
+ * The function by which those below read.  To read a recording instead, define this as
+ * the name of another function of the same type before you include this file.
  */
 #ifndef EXITSTAT_CPUID
 #define EXITSTAT_CPUID exitstat_cpuid
@@ -95,7 +94,7 @@ static inline bool exitstat_detect(struct exitstat_info *info)
 	return true;
 }
 
-/* Over all reasons, also those that have no leaf of their own.  Two CPUIDs. */
+/* The sum over all reasons, including those without a leaf.  Two CPUIDs. */
 static inline struct exitstat exitstat_total(void)
 {
 	return (struct exitstat){
@@ -105,9 +104,9 @@ static inline struct exitstat exitstat_total(void)
 }
 
 /*
- * The figures of one exit reason.  Returns false, and leaves them unchanged, if the
- * architecture does not define the reason, or the host does not know it.  Two CPUIDs; one
- * if there were no exits, which took no cycles either, or if the reason is not defined.
+ * The figures of one exit reason.  If the architecture does not define the reason, or the
+ * host does not know it, return false and leave *stat unchanged.  Two CPUIDs, or one if
+ * the reason is not defined or there were no exits, which can't have taken cycles.
  */
 static inline bool exitstat_reason(uint32_t reason, struct exitstat *stat)
 {

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The full-screen view: the table of the last interval, redrawn.
  */
@@ -13,15 +13,15 @@
 
 #include "output.h"
 
-/* The line of status above the table, its own two, the total, and that of the keys */
+/* The status line, two heading lines, the total, and the line of keys */
 #define LINES_BESIDE_ROWS 5
 
 struct view {
 	struct watch *watch;
-	/* The user's, with what keys have changed */
+	/* The user's options, as changed by keys */
 	struct options options;
 	bool paused;
-	/* Each is the other's base. */
+	/* Two in turn: each is the base of the next. */
 	struct sample samples[2];
 	unsigned int nr_samples;
 	double next;
@@ -90,7 +90,7 @@ static void draw(const struct view *view)
 	refresh();
 }
 
-/* Returns false if there is to be no more. */
+/* Returns false if the user quits. */
 static bool press(struct view *view, int key, bool *sample_now)
 {
 	switch (key) {
@@ -122,14 +122,14 @@ static bool press(struct view *view, int key, bool *sample_now)
 		*sample_now = true;
 		break;
 	case KEY_RESIZE:
-		/* Terminals may have rearranged what they show. */
+		/* The terminal may have rearranged its contents. */
 		clear();
 		break;
 	}
 	return true;
 }
 
-/* In milliseconds, or forever: paused, only a key can end it. */
+/* How long to wait for a key, in milliseconds.  If paused, wait forever. */
 static int patience(const struct view *view)
 {
 	double left = ceil((view->next - now()) * 1000);
@@ -137,7 +137,7 @@ static int patience(const struct view *view)
 	return view->paused ? -1 : left > 0 ? (int)left : 0;
 }
 
-/* Returns false if the statistics have gone, else when the user has seen enough. */
+/* Returns false if the statistics have gone, true if the user quits. */
 static bool watch_screen(struct view *view)
 {
 	bool sample_now = true;
@@ -153,7 +153,7 @@ static bool watch_screen(struct view *view)
 		if (key == ERR && !isatty(STDIN_FILENO))
 			return true; /* the terminal has gone */
 		sample_now = key == ERR && !view->paused && now() >= view->next;
-		/* As with vmstat, COUNT reports are all there is; the last one has its time. */
+		/* As with vmstat, stop after COUNT reports, the last one after its interval. */
 		if (sample_now && view->options.count && view->nr_samples >= view->options.count)
 			return true;
 		if (key != ERR && !press(view, key, &sample_now))

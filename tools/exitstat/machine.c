@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The machine itself.
+ * What is read from the machine itself
  */
 #include "machine.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * All that exitstat reads from the machine it runs on.  The tests link another
  * implementation, which plays a recording.
@@ -13,9 +13,9 @@ struct exitstat_regs machine_cpuid(uint32_t leaf, uint32_t index);
 #include "libexitstat.h"
 
 struct moment {
-	/* The guest's TSC, which began with the VM. */
+	/* The guest's TSC, which started with the VM */
 	uint64_t tsc;
-	/* Seconds since the guest's kernel booted, and since 1970. */
+	/* Seconds since the guest's kernel booted, and since 1970 */
 	double uptime, time;
 	/* vCPUs online */
 	unsigned int vcpus;

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * exitstat: the VM exits of this guest by reason, and what they cost.
  */
@@ -12,8 +12,8 @@
 #include "output.h"
 
 /*
- * With a file to complete, those that usually end a program are waited for.  Who
- * started this may have had it ignore some, e.g. nohup.
+ * If there is a file to complete, wait for the signals that usually end a program.
+ * Don't wait for those that are ignored, e.g. because of nohup.
  */
 static void block_ending_signals(sigset_t *signals)
 {
@@ -42,7 +42,7 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* Returns the signal that ended the wait, which may have come before it, or 0. */
+/* Returns the signal that ended the wait, or was pending already, or 0. */
 static int wait_until(double time, const sigset_t *signals)
 {
 	for (;;) {
@@ -60,7 +60,7 @@ static int wait_until(double time, const sigset_t *signals)
 	}
 }
 
-/* Since boot, then differences as vmstat does. */
+/* The first report is since boot, the others are differences, as with vmstat. */
 static int report_intervals(struct watch *watch, const struct options *options)
 {
 	struct sample samples[2];
@@ -78,7 +78,7 @@ static int report_intervals(struct watch *watch, const struct options *options)
 
 	for (uint64_t i = 0; status == STATUS_OK; i++) {
 		struct sample *sample = &samples[i % 2], *base = i ? &samples[(i + 1) % 2] : NULL;
-		/* Prometheus takes its differences itself. */
+		/* Prometheus computes differences itself. */
 		bool since_boot = !base || options->format == FORMAT_OPENMETRICS;
 
 		if (!sample_read(sample, watch, base)) {
@@ -93,7 +93,7 @@ static int report_intervals(struct watch *watch, const struct options *options)
 		if (options->interval == 0 || i + 1 == options->count)
 			break;
 
-		/* Without drift, but what was missed, e.g. while stopped, is not made up for. */
+		/* Don't drift, but skip reports that were missed, e.g. while stopped. */
 		next += options->interval;
 		if (next < now())
 			next = now();
@@ -110,8 +110,8 @@ static int report_intervals(struct watch *watch, const struct options *options)
 }
 
 /*
- * As perf stat does, the report goes to stderr: stdout is the command's.  And the
- * status is the command's, whatever became of the report, unless it was not started.
+ * As with perf stat, the report goes to stderr, as stdout is the command's.  The status
+ * is the command's, even if the report fails, unless the command could not be started.
  */
 static int report_command(struct watch *watch, const struct options *options)
 {

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 #include "options.h"
 
 #include <getopt.h>
@@ -10,7 +10,7 @@
 #include "kvm_exit_stats.h"
 #include "reasons.h"
 
-/* Below this, reading would be much of what is measured; above, it is a mistake. */
+/* Below the minimum, reading would distort the figures.  Above the maximum is a mistake. */
 #define INTERVAL_MIN 0.001
 #define INTERVAL_MAX 1e6
 
@@ -42,7 +42,7 @@ static const char help[] = SYNOPSIS
 
 enum { OPTION_RAW = 256, OPTION_JSON, OPTION_CSV, OPTION_OPENMETRICS };
 
-/* getopt: "-" has it hand over what is no option, in order, as option 1. */
+/* "-" makes getopt return arguments that are no options, in order, as option 1. */
 static const char short_options[] = "-as:n:r:Hto:hV";
 static const struct option long_options[] = {
 	{ "all",		no_argument,		NULL, 'a' },
@@ -97,7 +97,7 @@ static bool parse_sort_key(const char *text, enum sort_key *key)
 	return false;
 }
 
-/* A whole number from 1; the standard function would also take "-1", " 1" and "1x". */
+/* A whole number from 1.  The standard function also accepts "-1", " 1" and "1x". */
 static bool parse_count(const char *text, uint64_t *count)
 {
 	const size_t max_digits = 18;
@@ -109,7 +109,7 @@ static bool parse_count(const char *text, uint64_t *count)
 	return *count;
 }
 
-/* Decimal seconds, not what else strtod() takes: hexadecimal, "nan", "1e3". */
+/* Decimal seconds.  strtod() also accepts hexadecimal, "nan" and "1e3". */
 static bool parse_interval(const char *text, double *interval)
 {
 	char *end;
@@ -120,7 +120,7 @@ static bool parse_interval(const char *text, double *interval)
 	return !*end && *interval >= INTERVAL_MIN && *interval <= INTERVAL_MAX;
 }
 
-/* Whether each is a reason of one architecture at least: which one, the host knows. */
+/* Is each a reason of VMX or SVM?  Which of the two the host has is not known yet. */
 static bool plausible_reasons(const char *list)
 {
 	uint32_t reason;
@@ -145,7 +145,7 @@ static bool set_format(struct options *options, enum format format)
 	return first;
 }
 
-/* What is wrong with the combination, or NULL. */
+/* What is wrong with the combination of options, or NULL */
 static const char *contradiction(const struct options *o)
 {
 	if (o->command && o->interval != 0)
@@ -232,7 +232,8 @@ bool options_parse(struct options *options, int argc, char **argv, int *status)
 			if (options->interval == 0) {
 				if (parse_interval(optarg, &options->interval))
 					break;
-				usage_error("'%s' is no INTERVAL from %g to %g seconds; a COMMAND comes after --",
+				usage_error("'%s' is no INTERVAL from %g to %g seconds; "
+					    "a COMMAND comes after --",
 					    optarg, INTERVAL_MIN, INTERVAL_MAX);
 				return false;
 			}
@@ -245,7 +246,7 @@ bool options_parse(struct options *options, int argc, char **argv, int *status)
 			usage_error("COUNT is a whole number from 1, not '%s'", optarg);
 			return false;
 		default:
-			/* getopt_long() has said what. */
+			/* getopt_long() has printed what is wrong. */
 			fputs(SYNOPSIS "exitstat --help says more.\n", stderr);
 			return false;
 		}

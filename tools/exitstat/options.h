@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The command line.
  */
@@ -19,7 +19,7 @@ enum exit_status {
 	STATUS_ABSENT = 3,
 	STATUS_CANNOT_EXECUTE = 126,
 	STATUS_NOT_FOUND = 127,
-	/* plus the number of the signal that ended COMMAND */
+	/* Plus the number of the signal that ended COMMAND */
 	STATUS_SIGNAL = 128,
 };
 
@@ -43,9 +43,9 @@ struct options {
 	enum format format;
 	enum sort_key sort;
 	bool all, raw, no_header, live;
-	/* How many reasons to show at most; 0: all of them */
+	/* Show at most so many reasons; 0: all of them */
 	uint64_t top;
-	/* Seconds between reports, and how many; 0: one, and without end */
+	/* Seconds between reports (0: one report), and how many (0: no end) */
 	double interval;
 	uint64_t count;
 	/* What -r was given: names and numbers, separated by commas */
@@ -57,14 +57,14 @@ struct options {
 };
 
 /*
- * Returns whether there is something to do.  If not, what there was to say has been
- * said, and *status is what to exit with.
+ * Returns whether there is something to do.  If not, the message has been printed, and
+ * *status is the exit status.
  */
 bool options_parse(struct options *options, int argc, char **argv, int *status);
 
 const char *sort_key_name(enum sort_key key);
 
-/* Say what is wrong with the arguments.  Returns STATUS_USAGE. */
+/* Print what is wrong with the arguments.  Returns STATUS_USAGE. */
 __attribute__((format(printf, 1, 2)))
 int usage_error(const char *format, ...);
 

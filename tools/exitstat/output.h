@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Reports in their formats, and the file they go to.
  */
@@ -16,24 +16,24 @@ void openmetrics_write(FILE *f, const struct report *report, const struct option
 		       bool first);
 
 /*
- * Where reports go: a stream, or a file that others see only when it is complete,
- * with all reports, or if each replaces the one before it, with one.
+ * Where reports go: a stream, or a file that others see only when it is complete.  It
+ * has all reports, or only one, if each replaces the one before.
  */
 struct sink {
 	FILE *stream;
 	const char *path;
 	bool each_replaces;
 	bool first;
-	/* What becomes the file, while it is being written */
+	/* The name of the file while it is being written */
 	char *part;
 	void (*write)(FILE *f, const struct report *report, const struct options *options,
 		      bool first);
 };
 
-/* These complain and return false on errors. */
+/* On errors, these print a message and return false. */
 bool sink_open(struct sink *sink, const struct options *options, FILE *stream);
 bool sink_report(struct sink *sink, const struct report *report, const struct options *options);
-/* The file appears. */
+/* Now others see the file. */
 bool sink_close(struct sink *sink);
 
 #endif /* OUTPUT_H */

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The names are the kernel's uapi lists, as the tracepoint kvm:kvm_exit prints them.
+ * The names are those of the kernel's uapi lists, which the tracepoint kvm:kvm_exit prints.
  */
 #include "reasons.h"
 
@@ -26,7 +26,7 @@ static const struct name svm_names[] = { SVM_EXIT_REASONS };
 static const struct isa {
 	const struct name *names;
 	size_t nr_names;
-	/* Up to here numbers are dense; those beyond have names. */
+	/* Numbers are dense up to here; above, only those with names exist. */
 	uint32_t dense;
 	uint32_t cpuid;
 } isas[] = {
@@ -97,7 +97,7 @@ bool reason_find(unsigned int isa, const char *text, size_t len, uint32_t *reaso
 
 	if (!strncasecmp(copy, prefix, strlen(prefix)))
 		digits += strlen(prefix);
-	/* strtoull() would take blanks and signs as well. */
+	/* strtoull() also accepts blanks and signs. */
 	if (*digits < '0' || *digits > '9')
 		return false;
 	number = strtoull(digits, &end, strncasecmp(digits, "0x", 2) ? 10 : 16);

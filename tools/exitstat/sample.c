@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 #include "sample.h"
 
 #include <math.h>
@@ -7,17 +7,17 @@
 #include <string.h>
 #include <strings.h>
 
-/* How often a sample is begun anew because the host changed the scope meanwhile */
+/* How often to start a sample over because the host has changed the scope */
 #define ATTEMPTS 10
 
 int complain_absent(void)
 {
-	fputs("exitstat: this host does not serve VM-exit statistics: its KVM lacks them, or exit_stats=off; ask whoever runs it\n",
-	      stderr);
+	fputs("exitstat: this host does not serve VM-exit statistics: "
+	      "its KVM lacks them, or exit_stats=off; ask whoever runs it\n", stderr);
 	return STATUS_ABSENT;
 }
 
-/* As exitstat_reason(), and counts the CPUIDs. */
+/* Like exitstat_reason(), but also counts the CPUIDs. */
 static bool read_reason(uint32_t reason, struct exitstat *stat, unsigned int *reads)
 {
 	*stat = (struct exitstat){};
@@ -60,7 +60,8 @@ int watch_init(struct watch *watch, const struct options *options)
 	if (!exitstat_detect(&watch->info))
 		return complain_absent();
 	if (watch->info.version != KVM_EXIT_STATS_VERSION || !reasons_known(watch->info.isa)) {
-		fprintf(stderr, "exitstat: this host serves VM-exit statistics of version %u, exit reasons %u, which this exitstat does not know; get a newer one\n",
+		fprintf(stderr, "exitstat: this host serves VM-exit statistics of version %u, "
+			"exit reasons %u, which this exitstat does not know; get a newer one\n",
 			watch->info.version, watch->info.isa);
 		return STATUS_ABSENT;
 	}
@@ -99,11 +100,12 @@ static struct exitstat greater(struct exitstat a, struct exitstat b)
 	return (struct exitstat){ max(a.exits, b.exits), max(a.cycles, b.cycles) };
 }
 
-/* Counters only ever grow, unless they start over or become those of another scope. */
+/* Counters only grow, unless they start over or the scope changes. */
 static bool restarted(const struct watch *watch, const struct sample *base,
 		      const struct sample *now)
 {
-	if (now->scope != base->scope || now->at.tsc < base->at.tsc || less(now->total, base->total))
+	if (now->scope != base->scope || now->at.tsc < base->at.tsc ||
+	    less(now->total, base->total))
 		return true;
 	for (size_t i = 0; i < watch->nr_reasons; i++)
 		if (less(now->stats[i], base->stats[i]))
@@ -121,9 +123,9 @@ static struct exitstat sum_of_reasons(const struct watch *watch, const struct sa
 }
 
 /*
- * The total is read first.  As counters only grow, it exceeds the sum of what is read
- * after it by nothing but what no reason has.  How much of that shows varies, hence
- * the greatest of all samples.
+ * The total is read first.  As counters only grow, if it exceeds the sum of the reasons
+ * that are read later, the rest has no reason with a leaf.  Not all of that rest shows in
+ * each sample, so keep the greatest.
  */
 static void add_up(struct sample *sample, const struct watch *watch, const struct sample *previous)
 {
@@ -140,7 +142,7 @@ static void add_up(struct sample *sample, const struct watch *watch, const struc
 	}
 }
 
-/* The first sample finds out which reasons there are, and drops the others. */
+/* The first sample finds out which reasons are defined, and drops the others. */
 static void read_counters(struct sample *sample, struct watch *watch, bool first)
 {
 	uint32_t cpuid = reason_of_cpuid(watch->info.isa);
@@ -164,8 +166,8 @@ static void read_counters(struct sample *sample, struct watch *watch, bool first
 }
 
 /*
- * Between two signatures that are equal: else the host may have switched to another
- * scope, or off, which makes of the leaves something else, while they were read.
+ * Read a sample between two equal signatures.  If they differ, the host has changed the
+ * scope, or switched accounting off, while the leaves were read.
  */
 bool sample_read(struct sample *sample, struct watch *watch, const struct sample *previous)
 {
@@ -298,8 +300,8 @@ void report_make(struct report *report, const struct watch *watch, const struct 
 		return;
 
 	/*
-	 * How many CPUs the host has is not known here, nor since when it counts,
-	 * which is not since this guest was started.
+	 * In scope host, it is not known how many CPUs the host has, nor how long
+	 * it has been counting.
 	 */
 	if (watch->info.scope == KVM_EXIT_STATS_SCOPE_VM)
 		report->ticks = now->at.tsc - from->at.tsc;
@@ -307,7 +309,7 @@ void report_make(struct report *report, const struct watch *watch, const struct 
 		report->elapsed = 0;
 
 	report->total = minus(now->total, from->total);
-	/* With -r, the total is not made of the rows, but read a little before them. */
+	/* With -r, the total is not the sum of the rows, but read a little before them. */
 	report->total = greater(report->total, minus(sum_of_reasons(watch, now),
 						     sum_of_reasons(watch, from)));
 	make_rows(report, watch, options, from, now);

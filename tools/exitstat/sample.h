@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Samples of the counters, and the reports that are made of them.
  */
@@ -9,12 +9,12 @@
 #include "options.h"
 #include "reasons.h"
 
-/* Whose figures are read: settled by the first sample. */
+/* Which figures to read.  The first sample settles that. */
 struct watch {
 	struct exitstat_info info;
 	/* CPUIDs executed before the first sample */
 	unsigned int reads;
-	/* Of all reasons, not only of those that were asked for */
+	/* All reasons are read, not only those of -r. */
 	bool complete;
 	size_t nr_reasons;
 	uint32_t reasons[REASONS_MAX];
@@ -26,11 +26,11 @@ struct sample {
 	/* In the order of watch.reasons */
 	struct exitstat stats[REASONS_MAX];
 	struct exitstat total;
-	/* Exits that no leaf has but the total; at least, for counters move on. */
+	/* Exits that are only in the total.  There may be more, as counters move on. */
 	struct exitstat other;
 	/*
-	 * CPUIDs executed for this sample, and up to where the exits of CPUID were
-	 * read, or of the total if those are not watched.
+	 * CPUIDs executed for this sample, and those before the exits of CPUID were
+	 * read, or before the total was, if CPUID is not watched.
 	 */
 	unsigned int reads, reads_before;
 };
@@ -42,7 +42,7 @@ enum report_kind {
 };
 
 struct row {
-	/* No number: what stands for several reasons */
+	/* False if it stands for several reasons */
 	bool numbered;
 	uint32_t reason;
 	char name[REASON_NAME_MAX];
@@ -51,44 +51,44 @@ struct row {
 
 struct report {
 	enum report_kind kind;
-	/* The counters have started over meanwhile: there are no figures. */
+	/* The counters have started over, so there are no figures. */
 	bool restarted;
 	struct exitstat_info info;
 	double time;
 	unsigned int vcpus;
-	/* Seconds and TSC ticks that the figures are of; 0: unknown */
+	/* Seconds and TSC ticks that the figures cover; 0: unknown */
 	double elapsed;
 	uint64_t ticks;
-	/* How many of the CPUID exits are those of exitstat's own reads */
+	/* How many of the CPUID exits are exitstat's own reads */
 	unsigned int own;
 	struct exitstat total;
 	size_t nr_rows;
-	/* One more for the other reasons */
+	/* One more row for the other reasons */
 	struct row rows[REASONS_MAX + 1];
 };
 
-/* Finds out what there is to watch.  Complains and returns a status if nothing. */
+/* Finds out what to watch.  If nothing, prints why and returns a status. */
 int watch_init(struct watch *watch, const struct options *options);
 
 /*
- * Reads all that is watched: previous is the sample before it, NULL for the first
- * one.  Returns false if the host has stopped serving the statistics.
+ * Reads all that is watched.  previous is the sample before, NULL for the first one.
+ * Returns false if the host no longer serves the statistics.
  */
 bool sample_read(struct sample *sample, struct watch *watch, const struct sample *previous);
 
-/* Says so.  Returns STATUS_ABSENT. */
+/* Prints that there are no statistics.  Returns STATUS_ABSENT. */
 int complain_absent(void);
 
-/* What came from base to now, or before now if base is NULL. */
+/* Report what happened between base and now, or all until now if base is NULL. */
 void report_make(struct report *report, const struct watch *watch, const struct options *options,
 		 enum report_kind kind, const struct sample *base, const struct sample *now);
 
-/* Derived figures of a row or of the total; not a number where there is none. */
+/* Derived figures of a row or of the total, NAN if there is none. */
 double row_exits_percent(const struct report *report, const struct exitstat *stat);
 double row_cycles_percent(const struct report *report, const struct exitstat *stat);
 double row_exits_per_second(const struct report *report, const struct exitstat *stat);
 double row_cycles_per_exit(const struct exitstat *stat);
-/* Of the time that all vCPUs have */
+/* Percent of the time of all vCPUs */
 double row_time_percent(const struct report *report, const struct exitstat *stat);
 
 const char *scope_name(const struct exitstat_info *info);

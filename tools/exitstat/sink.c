@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * Writes a file under another name in the same directory, and renames it when it is
- * on the disk.  So readers, and a crash, find all of the old one or all of the new.
+ * Writes a file under another name in the same directory, and renames it when it is on
+ * the disk.  So readers see the whole old file or the whole new one, even after a crash.
  */
 #include "output.h"
 
@@ -27,7 +27,7 @@ static void discard(struct sink *sink)
 	sink->stream = NULL;
 }
 
-/* As open() would have made it: mkstemp() lets nobody else read. */
+/* Set the mode that open() would have set: mkstemp() lets nobody else read. */
 static bool make_readable(int fd)
 {
 	mode_t mask = umask(0);
@@ -102,9 +102,10 @@ bool sink_open(struct sink *sink, const struct options *options, FILE *stream)
 	if (!sink->path)
 		return true;
 	sink->stream = NULL;
-	/* What a rename would do to /dev/null, nobody wants. */
+	/* Don't rename over /dev/null and the like. */
 	if (!lstat(sink->path, &st) && !S_ISREG(st.st_mode)) {
-		fprintf(stderr, "exitstat: %s: not a regular file, which is all that can be replaced\n",
+		fprintf(stderr,
+			"exitstat: %s: not a regular file, which is all that can be replaced\n",
 			sink->path);
 		return false;
 	}
@@ -128,7 +129,7 @@ bool sink_close(struct sink *sink)
 		return true;
 	if (!sink->first)
 		return close_part(sink);
-	/* Nothing has been reported. */
+	/* There was no report. */
 	discard(sink);
 	return true;
 }

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Reports for people.  With human units, a table fits 80 columns.
  */
@@ -31,7 +31,7 @@ struct line {
 
 #define CELL(line, column) (line)->cell[column], sizeof((line)->cell[column])
 
-/* Three significant digits and a unit, but exact below 100000 if it is a whole number. */
+/* Three significant digits and a unit; whole numbers below 100000 are exact. */
 static void human(char *text, size_t size, double value)
 {
 	const char *unit = " kMGTPE";
@@ -40,7 +40,7 @@ static void human(char *text, size_t size, double value)
 		snprintf(text, size, "%.0f", value);
 		return;
 	}
-	/* Compares with what would be rounded up to the next unit. */
+	/* From 999.5 on, it would be rounded up to 1000. */
 	for (; value >= 999.5 && unit[1]; unit++)
 		value /= 1000;
 	snprintf(text, size, "%.*f%.*s", value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value,
@@ -83,7 +83,7 @@ static struct line figures(const struct report *report, const struct exitstat *s
 	fraction(CELL(&line, RATE), row_exits_per_second(report, stat), raw);
 	whole(CELL(&line, CYCLES), stat->cycles, raw);
 	percent(CELL(&line, CYCLES_PERCENT), row_cycles_percent(report, stat));
-	/* Fractions of a cycle are no information. */
+	/* Fractions of a cycle mean nothing. */
 	fraction(CELL(&line, COST), raw ? cost : round(cost), raw);
 	percent(CELL(&line, TIME), row_time_percent(report, stat));
 	return line;
