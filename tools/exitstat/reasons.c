@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The names are those of the kernel's uapi lists, which the tracepoint kvm:kvm_exit prints.
- */
 #include "reasons.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#include <asm/kvm.h> /* the exception vectors in SVM_EXIT_REASONS */
-#include <asm/svm.h>
-#include <asm/vmx.h>
 
 #include "kvm_exit_stats.h"
 
@@ -20,8 +13,11 @@ struct name {
 	const char *name;
 };
 
-static const struct name vmx_names[] = { VMX_EXIT_REASONS };
-static const struct name svm_names[] = { SVM_EXIT_REASONS };
+#include "names.h"
+
+/* SDM volume 3, appendix C; APM volume 2, appendix C */
+#define VMX_CPUID 10
+#define SVM_CPUID 0x72
 
 static const struct isa {
 	const struct name *names;
@@ -32,11 +28,11 @@ static const struct isa {
 } isas[] = {
 	[KVM_EXIT_STATS_ISA_VMX] = {
 		vmx_names, sizeof(vmx_names) / sizeof(vmx_names[0]),
-		KVM_EXIT_STATS_REASON_MAX, EXIT_REASON_CPUID,
+		KVM_EXIT_STATS_REASON_MAX, VMX_CPUID,
 	},
 	[KVM_EXIT_STATS_ISA_SVM] = {
 		svm_names, sizeof(svm_names) / sizeof(svm_names[0]),
-		0xff, SVM_EXIT_CPUID,
+		0xff, SVM_CPUID,
 	},
 };
 
