@@ -105,7 +105,7 @@ await() {
 	return 1
 }
 # files: that -o wrote, or left
-files() { (cd "$dir" && find . -name 'f*' -type f | sort | xargs); }
+files() { (cd "$dir" && find . \( -name 'f*' -o -name '.exitstat-*' \) -type f | sort | xargs); }
 
 # What is shipped.
 installed() {
@@ -140,6 +140,82 @@ holds "the program without ncurses is static" static "$plain"
 holds "the program has no way to be fooled" unfoolable "$shipped"
 holds "it runs on this machine" runs_here "$shipped"
 holds "so does the one without ncurses" runs_here "$plain"
+with_blanks() {
+	make -s -C "$tool" O="$dir/a b" NCURSES=0 install DESTDIR="$dir/c d" &&
+		cmp "$dir/a b/exitstat" "$dir/c d/usr/local/bin/exitstat" &&
+		runs_here "$dir/a b/exitstat"
+}
+holds "paths may have blanks" with_blanks
+musl() {
+	make -s -C "$tool" O="$build/musl" CC=musl-gcc NCURSES=0 &&
+		runs_here "$build/musl/exitstat"
+}
+holds "another C library will do" musl
+# Two machines that are not this one: terminfo is in ncurses, or there is no static one at all.
+cat >"$dir/cc-merged" <<'END'
+#!/bin/bash
+args=()
+for a; do
+	case $a in
+	-ltinfo) exit 1 ;;
+	-lncurses) args+=(-Wl,--start-group -lncurses -l:libtinfo.a) ;;
+	*) args+=("$a") ;;
+	esac
+done
+exec gcc "${args[@]}"
+END
+printf '#!/bin/sh\ncase "$*" in *-lncurses*) exit 1 ;; esac\nexec gcc "$@"\n' >"$dir/cc-none"
+chmod +x "$dir"/cc-*
+merged() {
+	make -s -C "$tool" O="$build/merged" CC="$dir/cc-merged" &&
+		runs_here "$build/merged/exitstat"
+}
+holds "terminfo may be in ncurses" merged
+no_ncurses() {
+	! make -s -C "$tool" O="$build/none" CC="$dir/cc-none" 2>"$dir/err" && grep "$1" "$dir/err"
+}
+holds "without a static ncurses, there are two other ways" no_ncurses 'NCURSES=0, or .*STATIC=0'
+fast_math() {
+	! make -s -C "$tool" O="$build/fast" NCURSES=0 CFLAGS="-O2 -ffast-math" 2>"$dir/err" &&
+		grep 'error: .*ffast-math' "$dir/err"
+}
+holds "-ffast-math is refused" fast_math
+
+# What it reads from this machine, with each C library
+read -r online present uptime < <("$build/moment")
+listed() {
+	echo "$online of $present"
+	[ "$present" = "$(find /sys/devices/system/cpu -name "cpu[0-9]*" | wc -l)" ] &&
+		[ "$online" = "$(grep -c ^processor /proc/cpuinfo)" ]
+}
+holds "as many vCPUs as Linux lists" listed
+since_boot() { echo "$uptime" && [ $((uptime - $(cut -d. -f1 /proc/uptime))) -le 2 ]; }
+holds "the time since boot" since_boot
+for libc in "" -static -musl; do
+	# shellcheck disable=SC2317 # holds calls it
+	same() { "$@" "$build/moment$libc" | tee "$dir/seen" | grep "^$online $present "; }
+	holds "moment$libc: whichever CPU it may use" same taskset -c 0
+	if unshare -m true 2>/dev/null; then
+		echo 0 >"$dir/online"
+		# shellcheck disable=SC2016 # sh's
+		holds "moment$libc: whatever CPUs a container is shown" same unshare -m sh -c \
+			'mount --bind "$0" /sys/devices/system/cpu/online && "$@"' "$dir/online"
+		# shellcheck disable=SC2317 # holds calls it
+		unknown() {
+			unshare -m sh -c "mount -t tmpfs none /sys && '$build/moment$libc'" |
+				grep '^0 0 '
+		}
+		holds "moment$libc: without /sys, nobody knows" unknown
+		# shellcheck disable=SC2317 # holds calls it
+		namespace() {
+			local found
+			found=$(unshare -T --boottime 1000000000 "$build/moment$libc")
+			found=${found##* }
+			echo "$found seconds" && [ $((found - uptime)) -lt 60 ]
+		}
+		holds "moment$libc: whatever a time namespace says" namespace
+	fi
+done
 holds "the library can be embedded, and reads what it is given" reads_library
 lint() {
 	# Which other manuals are installed here says nothing about this one.
@@ -190,6 +266,7 @@ recorded vmx-boot vmx-later
 prints "an interval, as vmstat" interval.txt "$exitstat" 0.01 3
 prints "an interval with exact numbers" interval-raw.txt "$exitstat" --raw .01 3
 prints "options after the interval" interval-top.txt "$exitstat" 0.01 2 -n 1
+prints "-y, as iostat" skip-first.txt "$exitstat" -y 0.01 2
 takes_its_time() {
 	local begin=${EPOCHREALTIME/./}
 	"$exitstat" 0.3 3
@@ -206,22 +283,66 @@ prints "scope host since the host began to count" host-boot.txt "$exitstat" -n 2
 recorded svm
 prints "SVM" svm.txt "$exitstat"
 prints "SVM, by names with blanks" svm-select.txt "$exitstat" -r "PF excp,NPF" -r 4294967295
-narrow() { ! grep -hE '.{81}' "$here"/expected/{boot,interval,all,svm,host,restarted,sort-*}.txt; }
+# Clocks.  sampled EDIT...: the recording, with these edits of the second sample's line
+sampled() {
+	recorded vmx-boot vmx-later
+	sed -i "/^# sample tsc=3600000000/{$1}" "$dir/recording"
+}
+# second FILTER: it is true of the second report
+second() { "$exitstat" --json 0.01 2 | jq -es ".[1] | $1"; }
+sampled 's/tsc=[0-9]*/tsc=1199999999/'
+holds "a TSC that goes back is no restart" second '.restarted == false and .elapsed == 1
+	and .total.exits > 0 and .total.exits_per_second > 0
+	and ([.total.time_percent, .reasons[].time_percent] | all(. == null))'
+sampled 's/tsc=[0-9]*/tsc=1200000100/; s/uptime=[0-9.]*/uptime=12.504/'
+prints "time that the clocks do not show" untimed.txt "$exitstat" 0.01 2
+holds "in JSON" second '.untimed == true and .restarted == false and .elapsed == null
+	and .total.exits > 0 and .total.exits_per_second == null and .total.time_percent == null'
+
+# vCPUs that come and go
+sampled 's/vcpus=2/vcpus=1 present=2/'
+holds "a vCPU that goes: the greater number" second '.vcpus == 2 and .total.time_percent < 100'
+sampled 's/vcpus=2/vcpus=8 present=8/'
+holds "vCPUs that come: the greater number" second '.vcpus == 8'
+sampled 's/vcpus=2/vcpus=0/'
+holds "nobody knows how many: no share of their time" second '.vcpus == null and .elapsed == 1
+	and .total.exits_per_second > 0 and .total.time_percent == null'
+prints "which the table does not show either" no-vcpus.txt "$exitstat" -n 2 0.01 2
+sed 's/vcpus=2/vcpus=1 present=8/' "$here/recordings/vmx-boot" >"$dir/recording"
+holds "since boot: all there are" eval '"$exitstat" --json | jq -e ".vcpus == 8"'
+busy() {
+	recorded vmx-boot vmx-later
+	# As many ticks as two vCPUs have cycles, and a few less, for they are read later.
+	local cycles
+	cycles=$("$exitstat" --json 0.01 2 | jq -s '.[1].total.cycles')
+	sed -i "s/tsc=3600000000/tsc=$((1200000000 + cycles / 2 + $1))/" "$dir/recording"
+	second ".untimed == ($1 < 0) and .total.time_percent == $2"
+}
+holds "vCPUs whose exits take all of their time" busy 1 100.0000
+holds "more than that is impossible" busy -1 null
+
+narrow() {
+	! grep -hE '.{81}' "$here"/expected/{boot,interval,all,svm,host,sort-*}.txt \
+		"$here"/expected/{restarted,untimed,no-vcpus}.txt
+}
 holds "tables fit 80 columns" narrow
 recorded vmx-boot other
 prints "exits for reasons that are in the total only" other.txt "$exitstat" -n 3 0.01 3
 
-# Names and reasons are those of the kernel's header, and no others.
+# Names: that names.h is the kernel's is the test names.
+# names ISA RECORDING
 names() {
-	echo '#include <asm/vmx.h>
-	VMX_EXIT_REASONS' | gcc -E -P - | tr '{' '\n' |
-		sed -n 's/^ *\([0-9]*\), "\(.*\)".*/\1,\2/p' | sort >"$dir/names"
+	sed -n "/ $1_names/,/^}/s/^\t{ \(.*\), \"\(.*\)\" },/\1 \2/p" "$tool/names.h" |
+		while read -r number name; do echo "$((number)),$name"; done | sort >"$dir/names"
 	[ "$(wc -l <"$dir/names")" -gt 50 ] || return 1
-	recorded vmx-boot
-	"$exitstat" -aH --csv | cut -d, -f5,6 | grep -v 'REASON_\|total' | sort |
-		diff "$dir/names" -
+	recorded "$2"
+	"$exitstat" -aH --csv | cut -d, -f5,6 | grep -v 'REASON_\|total' | sort >"$dir/shown"
+	diff "$dir/names" "$dir/shown"
 }
-holds "names are those of asm/vmx.h" names
+holds "all of VMX's reasons have their names" names vmx vmx-boot
+recorded vmx-boot
+newest_name() { "$exitstat" -a -H -r MSR_WRITE_IMM | grep '^  85 MSR_WRITE_IMM '; }
+holds "those of the newest kernel, too" newest_name
 
 # Formats.
 recorded vmx-boot vmx-later
@@ -297,6 +418,18 @@ holds "own CPUIDs: on SVM" own '$cpuid.exits == .own_cpuids' .01 3
 
 # A command.
 recorded vmx-boot vmx-later
+# first FILE PATTERN
+first() { sed 1q "$1" | grep -e "$2"; }
+run bash -c "'$exitstat' -o '$dir/f' -- sh -c 'echo NOISE >&2' 2>&-"
+also "a closed stderr does not become the file" first "$dir/f" '^scope vm'
+run bash -c "'$exitstat' --json -o '$dir/f' -- sh -c 'echo NOISE' >&-"
+also "nor does a closed stdout" first "$dir/f" '^{'
+descriptors() {
+	sh -c 'echo /proc/self/fd/*' >"$dir/without"
+	"$exitstat" -o "$dir/f" -- sh -c 'echo /proc/self/fd/*' | diff "$dir/without" -
+}
+holds "a command gets no descriptor of exitstat's" descriptors
+rm "$dir/f"
 run "$exitstat" -- sh -c 'echo out; echo err >&2; exit 7'
 as_perf_stat() {
 	sed 1d "$dir/err" >"$dir/report"
@@ -342,7 +475,7 @@ also "a restart while a command runs" as_expected command-restarted.txt "$dir/er
 recorded absent
 fails "without the feature" 3 'does not serve VM-exit statistics' "$exitstat"
 also "that is one line" [ "$(wc -l <"$dir/err")" = 1 ]
-for args in "--json" "--csv 1" "--openmetrics" "-t" "-a"; do
+for args in "--json" "--csv 1" "-t" "-a"; do
 	# shellcheck disable=SC2086 # words are wanted
 	fails "without the feature: $args" 3 'does not serve' "$exitstat" $args
 done
@@ -400,10 +533,18 @@ misused "one argument too many" 1 2 3
 misused "no COMMAND after --" --
 misused "INTERVAL and a COMMAND" 1 -- true
 misused "exclude each other" --json --csv
-misused "openmetrics is about" --openmetrics -- true
+misused "metrics are counters" --openmetrics -- true
+misused "metrics are counters" --prometheus -- true
+misused "need -o FILE" --openmetrics 1
+misused "need -o FILE" --prometheus -o - 1 2
+misused "exclude each other" --prometheus --openmetrics
+misused "y leaves out what metrics" -y --prometheus
+misused "with a COMMAND there is none" -y -- true
+misused "without an INTERVAL" -y
 misused "t shows no COMMAND" -t -- true
 misused "t writes no format" -t --json
 misused "t writes no format" -t -o "$dir/x"
+misused "t writes no format" -t -o -
 misused "name of a file" -o ""
 many=()
 for ((i = 0; i < 65; i++)); do many+=(-r 1); done
@@ -437,7 +578,9 @@ at_signal() {
 	[ $status -eq $((128 + $(kill -l "$1"))) ] && tail -n 1 "$dir/f" | grep -q ,total, &&
 		[ "$(files)" = ./f ]
 }
-for signal in INT TERM HUP; do holds "at SIG$signal, a file is completed" at_signal $signal; done
+for signal in INT TERM HUP QUIT USR1 USR2 ALRM XCPU VTALRM PROF IO PWR RTMIN RTMAX; do
+	holds "at SIG$signal, a file is completed" at_signal $signal
+done
 # Under valgrind, reading takes longer than that, so there is nothing to wait for.
 late() {
 	local status=0
@@ -461,10 +604,13 @@ ignores() {
 holds "nohup is respected" ignores
 echo old >"$dir/f"
 # The limit is on files, so a pipe takes the message.
-too_large() { (trap '' XFSZ && ulimit -f 0 && exec "$exitstat" -o "$dir/f") 2>&1 | cat >&2; }
-fails "a file that cannot be written" 1 'File too large' too_large
+# shellcheck disable=SC2064 # an action, or none
+too_large() { (trap "$1" XFSZ && ulimit -f 0 && exec "$exitstat" -o "$dir/f") 2>&1 | cat >&2; }
 untouched() { [ "$(cat "$dir/f")" = old ] && [ "$(files)" = ./f ]; }
-also "leaves the old one, and nothing else" untouched
+for action in '' -; do
+	fails "a file that cannot be written" 1 'File too large' too_large "$action"
+	also "leaves the old one, and nothing else" untouched
+done
 fails "a directory that is not there" 1 'No such file' "$exitstat" -o "$dir/none/f"
 fails "and then a command is not run" 1 'No such file' \
 	"$exitstat" -o "$dir/none/f" -- touch "$dir/ran"
@@ -473,25 +619,109 @@ fails "a file that is a device" 1 'not a regular file' "$exitstat" -o /dev/null
 fails "a file that is a directory" 1 'not a regular file' "$exitstat" -o "$dir"
 full() { "$exitstat" >/dev/full; }
 fails "no space for the output" 1 'No space left' full
+full_help() { "$exitstat" "$1" >/dev/full; }
+fails "no space for --help" 1 'No space left' full_help --help
+fails "no space for --version" 1 'No space left' full_help -V
+fails "no output at all" 1 'Bad file descriptor' bash -c "'$exitstat' >&-"
+to_stdout() {
+	(cd "$dir" && "$exitstat" -n 3 -o - 0.01 2) >"$dir/out" &&
+		as_expected file.txt "$dir/out" && [ ! -e "$dir/-" ]
+}
+holds "-o - is stdout" to_stdout
+command_to_stdout() { "$exitstat" -o - -n 1 -- true 2>/dev/null | grep total; }
+holds "of a command, too" command_to_stdout
+long() {
+	local name
+	name=$dir/$(printf 'f%.0s' {1..255})
+	"$exitstat" -o "$name" && grep -q total "$name" && rm "$name"
+}
+holds "a name as long as can be" long
+keeps_mode() {
+	rm -f "$dir/f" && install -m 600 /dev/null "$dir/f" && "$exitstat" -o "$dir/f" &&
+		[ "$(stat -c %a "$dir/f")" = 600 ] && [ -s "$dir/f" ]
+}
+holds "the old file's mode is kept" keeps_mode
+modeless() {
+	rm -f "$dir/f" && LD_PRELOAD=$build/fchmod.so "$build/valgrind/exitstat" -o "$dir/f" &&
+		grep -q total "$dir/f"
+}
+holds "a file system without modes" modeless
 
-# Prometheus.
+# Metrics.  strict: what the reference parser of OpenMetrics makes of them
+strict() {
+	/usr/bin/python3 -c 'import sys
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
+for family in parse(sys.stdin.read()):
+    for sample in family.samples:
+        print(family.type, sample.name, sample.labels.get("reason", ""), int(sample.value))'
+}
 recorded vmx-boot
 prints "--openmetrics" openmetrics.txt "$exitstat" --openmetrics
-# check_metrics ARGUMENT...
-check_metrics() { "$exitstat" --openmetrics "$@" | promtool check metrics; }
-holds "promtool accepts it" check_metrics
-holds "promtool accepts all reasons" check_metrics -a
-recorded svm
-holds "promtool accepts SVM's" check_metrics -a
+prints "--prometheus" prometheus.txt "$exitstat" --prometheus
+for recording in vmx-boot svm absent; do
+	recorded $recording
+	# shellcheck disable=SC2317 # holds calls it
+	prometheus() {
+		"$exitstat" --prometheus "$@" >"$dir/metrics" || [ $? -eq 3 ]
+		promtool check metrics <"$dir/metrics"
+	}
+	# shellcheck disable=SC2317 # holds calls it
+	openmetrics() {
+		"$exitstat" --openmetrics "$@" >"$dir/metrics" || [ $? -eq 3 ]
+		strict <"$dir/metrics" >"$dir/parsed" &&
+			grep 'gauge kvm_guest_exit_stats_up' "$dir/parsed"
+	}
+	for all in "" -a; do
+		# shellcheck disable=SC2086 # no word is wanted
+		holds "promtool accepts --prometheus $all: $recording" prometheus $all
+		# shellcheck disable=SC2086 # no word is wanted
+		holds "the strict parser accepts --openmetrics $all: $recording" openmetrics $all
+	done
+done
+recorded vmx-boot
+same_figures() {
+	"$exitstat" --prometheus -a |
+		sed -n 's/^kvm_guest_\(.*\)_total{.*reason="\(.*\)"} /\1 \2 /p' >"$dir/plain.txt"
+	"$exitstat" --openmetrics -a | strict |
+		sed -n 's/^counter kvm_guest_\(.*\)_total /\1 /p' | diff "$dir/plain.txt" - &&
+		[ "$(wc -l <"$dir/plain.txt")" = 160 ]
+}
+holds "both have the same figures" same_figures
 recorded vmx-boot vmx-later
 each_replaces() {
 	local counter='kvm_guest_exits_total{scope="vm",reason="IO_INSTRUCTION"} 5000027712'
-	"$exitstat" --openmetrics -a -o "$dir/f.prom" .01 3
-	[ "$(grep -c '^# TYPE' "$dir/f.prom")" = 3 ] && grep -qx "$counter" "$dir/f.prom"
+	"$exitstat" --prometheus -a -o "$dir/f.prom" .01 3
+	[ "$(grep -c '^# TYPE' "$dir/f.prom")" = 4 ] && grep -qx "$counter" "$dir/f.prom"
 }
 holds "each report replaces the file, and has counters" each_replaces
+# The host stops to serve statistics, and starts again.
+is_down() { diff - "$1" <<-END; }
+	# HELP kvm_guest_exit_stats_up Whether the host serves the statistics.
+	# TYPE kvm_guest_exit_stats_up gauge
+	kvm_guest_exit_stats_up 0
+END
+recorded absent
+run "$exitstat" --prometheus
+down() { [ "$status" -eq 3 ] && grep 'does not serve' "$dir/err" && is_down "$dir/out"; }
+also "without the feature, the metric is that it is down" down
+gone
+run "$exitstat" --prometheus -o "$dir/f.prom" .01 4
+goes_down() {
+	[ "$status" -eq 3 ] && [ "$(grep -c 'does not serve' "$dir/err")" = 1 ] &&
+		is_down "$dir/f.prom"
+}
+also "switched off, it is down, not what it was" goes_down
+comes_up() {
+	{ cat "$here/recordings/absent" && echo '# lasts 3' && cat "$here/recordings/vmx-boot"; } \
+		>"$dir/recording"
+	"$exitstat" --prometheus -o "$dir/f.prom" .01 4 2>"$dir/err" &&
+		grep -qx 'kvm_guest_exit_stats_up 1' "$dir/f.prom" &&
+		grep 'reason="HLT"' "$dir/f.prom"
+}
+holds "switched on again, it is up" comes_up
+recorded vmx-boot vmx-later
 mkdir "$dir/textfiles"
-"$exitstat" --openmetrics -a -o "$dir/textfiles/exitstat.prom" .01 2
+"$exitstat" --prometheus -a -o "$dir/textfiles/exitstat.prom" .01 2
 GOMAXPROCS=1 prometheus-node-exporter --collector.disable-defaults --collector.textfile \
 	--collector.textfile.directory="$dir/textfiles" --web.listen-address=127.0.0.1:0 \
 	2>"$dir/exporter" &
@@ -525,8 +755,12 @@ live() {
 	tmux[-1]=$dir/tmux-$ktap_n
 	live_status=$dir/status-$ktap_n
 	local complaint=$dir/complaint-$ktap_n
-	"${tmux[@]}" new-session -d -x 80 -y 24 "TERM=screen '$exitstat' -t $* 2>'$complaint'
+	live_terminal=$dir/terminal-$ktap_n
+	"${tmux[@]}" new-session -d -x 80 -y 24 "stty -g >'$live_terminal'
+		TERM=screen bash -c 'trap : QUIT INT; \"\$@\"; exit \$?' bash \
+			'$exitstat' -t $* 2>'$complaint'
 		echo \$? >'$live_status'
+		stty -g >>'$live_terminal'
 		cat '$complaint'
 		sleep 9"
 	await shows '^exitstat: every'
@@ -573,11 +807,34 @@ gone
 live 1
 holds "live: says if the statistics have gone" ended 3
 holds "live: where it can be seen" await shows 'does not serve VM-exit statistics'
+# Whatever ends it, the terminal is as before.
+both_times() { [ "$(wc -l <"$live_terminal")" = 2 ]; }
+restored() { ended "$1" && await both_times && [ "$(uniq "$live_terminal" | wc -l)" = 1 ]; }
+recorded vmx-boot vmx-later
+live 60
+press "C-\\"
+holds "live: ended by Ctrl-\\" restored 131
+live 60
+press C-c
+holds "live: ended by Ctrl-C" restored 130
+for signal in HUP TERM USR1 ALRM; do
+	live 60
+	pkill "-$signal" -f "^$exitstat -t 60" || true
+	holds "live: ended by SIG$signal" restored $((128 + $(kill -l $signal)))
+done
+live -y 60
+sleep 0.5
+holds "live: -y" eval '! shows total'
+press Space
+holds "live: the first interval" await shows total
+press q
 unset ASAN_OPTIONS
 fails "live: without a terminal" 1 'needs a terminal' "$exitstat" -t
-run env TERM=none script -qec "'$exitstat' -t" /dev/null
-no_type() { [ "$status" -eq 1 ] && grep 'see TERM' "$dir/out"; }
-also "live: on a terminal of unknown type" no_type
+for type in none dumb; do
+	run env TERM=$type script -qec "'$exitstat' -t" /dev/null
+	no_type() { [ "$status" -eq 1 ] && grep "TERM=$type names none" "$dir/out"; }
+	also "live: on a terminal like TERM=$type" no_type
+done
 not_built() {
 	make -s -C "$tool" O="$build/recorded-plain" NCURSES=0 "${recorded[@]}" &&
 		"$build/recorded-plain/exitstat" -t
@@ -594,6 +851,8 @@ holds "valgrind: intervals and all options to a file" \
 	memcheck -a -s name -n 99 -r HLT,48 --raw -o "$dir/f" .01 3
 holds "valgrind: JSON of a command" memcheck --json -- true
 holds "valgrind: metrics" memcheck --openmetrics -a -o "$dir/f" .01 2
+recorded absent
+ends 3 "valgrind: none" memcheck --prometheus -o "$dir/f" .01 2
 ends 2 "valgrind: bad arguments" memcheck -r HLT,NONSENSE
 holds "fuzzed arguments" "$build/fuzz" 20231114 200000
 ktap_end

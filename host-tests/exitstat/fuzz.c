@@ -19,10 +19,10 @@
 static const char *const words[] = {
 	"-a", "--all", "-s", "--sort", "exits", "cycles", "cost", "reason", "name", "-n", "--top",
 	"-r", "--reason", "HLT", "hlt,48", "0x30,REASON_75", "PF excp", "48,,", "-H", "--raw", "-t",
-	"--live", "--json", "--csv", "--openmetrics", "-o", "--output", "-o-", "--output=", "-h",
-	"-V", "--", "-", "", "0", "1", "5", "0.5", ".", "0x1", "1e3", "nan", "-1", " 1", "1000001",
-	"99999999999999999999", "18446744073709551616", "4294967296", "REASON_", "true", "--r",
-	"-aHtr",
+	"--live", "--json", "--csv", "--prometheus", "--openmetrics", "-y", "--skip-first", "-o",
+	"--output", "-o-", "--output=", "-h", "-V", "--", "-", "", "0", "1", "5", "0.5", ".",
+	"0x1", "1e3", "nan", "-1", " 1", "1000001", "99999999999999999999",
+	"18446744073709551616", "4294967296", "REASON_", "true", "--r", "-aHtr",
 };
 
 /* xorshift64*: the same everywhere */
@@ -71,9 +71,12 @@ static bool sane(const struct options *o, bool accepted, int status)
 	return (o->interval == 0 || (o->interval >= 0.001 && o->interval <= 1e6)) &&
 	       (!o->count || o->interval != 0) && (unsigned int)o->sort < NR_SORT_KEYS &&
 	       o->nr_lists <= OPTION_LISTS_MAX && (!o->file || *o->file) &&
-	       (!o->command || (*o->command && o->interval == 0 && !o->live &&
-				o->format != FORMAT_OPENMETRICS)) &&
-	       (!o->live || (o->format == FORMAT_TABLE && !o->file));
+	       (!o->to_stdout || !o->file) &&
+	       (!o->command || (*o->command && o->interval == 0 && !o->live && !o->skip_first &&
+				!format_is_metrics(o->format))) &&
+	       (!format_is_metrics(o->format) || ((o->interval == 0 || o->file) &&
+						  !o->skip_first)) &&
+	       (!o->live || (o->format == FORMAT_TABLE && !o->file && !o->to_stdout));
 }
 
 int main(int argc, char **argv)

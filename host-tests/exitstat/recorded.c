@@ -6,8 +6,10 @@
  * The file that EXITSTAT_RECORDING names is what "cpuid -1 -r -l LEAF -s INDEX"
  * prints, and lines that say when:
  *
- *	# sample tsc=<ticks> uptime=<seconds> time=<seconds> vcpus=<n>
+ *	# sample tsc=<ticks> uptime=<seconds> time=<seconds> vcpus=<n> [present=<n>]
  *		begins what the second and each further moment finds changed
+ *	# lasts <n>
+ *		the next sample begins after so many CPUIDs, at the latest
  *	# otherwise eax=<n> ebx=<n> ecx=<n> edx=<n>
  *		what CPUIDs say that are not recorded
  *	# counting <reason>
@@ -32,7 +34,7 @@ static size_t nr_answers;
 static struct exitstat_regs otherwise;
 static struct moment moment, next;
 static bool more;
-static int64_t counting = -1;
+static int64_t counting = -1, lasts;
 static FILE *recording;
 
 static struct exitstat_regs *find(uint32_t leaf, uint32_t index)
@@ -66,9 +68,15 @@ static void play(void)
 
 	moment = next;
 	more = false;
+	lasts = 0;
 	while (!more && fgets(line, sizeof(line), recording)) {
-		if (sscanf(line, "# sample tsc=%" SCNu64 " uptime=%lf time=%lf vcpus=%u", &m.tsc,
-			   &m.uptime, &m.time, &m.vcpus) == 4) {
+		int n = sscanf(line,
+			       "# sample tsc=%" SCNu64 " uptime=%lf time=%lf vcpus=%u present=%u",
+			       &m.tsc, &m.uptime, &m.time, &m.online, &m.present);
+
+		if (n >= 4) {
+			if (n == 4)
+				m.present = m.online;
 			next = m;
 			more = true;
 		} else if (sscanf(line, " 0x%x 0x%x: eax=0x%x ebx=0x%x ecx=0x%x edx=0x%x", &leaf,
@@ -77,7 +85,8 @@ static void play(void)
 		} else if (sscanf(line, "# otherwise eax=0x%x ebx=0x%x ecx=0x%x edx=0x%x", &r.eax,
 				  &r.ebx, &r.ecx, &r.edx) == 4) {
 			otherwise = r;
-		} else if (sscanf(line, "# counting %" SCNd64, &counting) != 1 && line[0] != '#' &&
+		} else if (sscanf(line, "# counting %" SCNd64, &counting) != 1 &&
+			   sscanf(line, "# lasts %" SCNd64, &lasts) != 1 && line[0] != '#' &&
 			   strcmp(line, "CPU:\n")) {
 			fprintf(stderr, "recording: %s", line);
 			abort();
@@ -94,7 +103,7 @@ static void open_recording(void)
 {
 	const char *path = getenv("EXITSTAT_RECORDING");
 
-	recording = fopen(path ? path : "", "r");
+	recording = fopen(path ? path : "", "re");
 	if (!recording) {
 		fputs("EXITSTAT_RECORDING names no file\n", stderr);
 		abort();
@@ -117,12 +126,19 @@ struct exitstat_regs machine_cpuid(uint32_t leaf, uint32_t index)
 
 	if (!recording)
 		open_recording();
+	if (lasts && !--lasts && more)
+		play();
 	if (counting >= 0) {
 		count_exit(find(KVM_EXIT_STATS_LEAF_EXITS, 0));
 		count_exit(find(KVM_EXIT_STATS_LEAF_REASON_EXITS, (uint32_t)counting));
 	}
 	r = find(leaf, index);
 	return r ? *r : otherwise;
+}
+
+uint64_t machine_tsc(void)
+{
+	return moment.tsc;
 }
 
 struct moment machine_now(void)

@@ -2,7 +2,6 @@
 #include "command.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,52 +10,51 @@
 
 #include "options.h"
 
+/* What the terminal sends at Ctrl-C, Ctrl-\ and its end: the command gets it, too. */
+static bool from_terminal(const siginfo_t *info)
+{
+	return info->si_code == SI_KERNEL && (info->si_signo == SIGINT ||
+	       info->si_signo == SIGQUIT || info->si_signo == SIGHUP);
+}
+
 /*
- * A signal that ends exitstat is meant for the command.  A terminal sends its signals to
- * both, so leave these to the command, and pass on others.  Block all of them and wait
- * for them, so that no handler is needed.
+ * A signal that would end exitstat is meant for the command.  All of them are blocked, so wait
+ * for them and for SIGCHLD; no handler is needed.
  */
 static int wait_for(pid_t pid, const sigset_t *signals)
 {
+	siginfo_t info;
 	int status = 0;
 
-	while (waitpid(pid, &status, WNOHANG) == 0) {
-		int signal = sigwaitinfo(signals, NULL);
-
-		if (signal == SIGTERM || signal == SIGHUP)
-			kill(pid, signal);
-	}
+	while (waitpid(pid, &status, WNOHANG) == 0)
+		if (sigwaitinfo(signals, &info) > 0 && info.si_signo != SIGCHLD &&
+		    !from_terminal(&info))
+			kill(pid, info.si_signo);
 	return WIFSIGNALED(status) ? STATUS_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-bool command_run(char **command, int *status)
+bool command_run(char **command, const sigset_t *signals, const sigset_t *mask, int *status)
 {
-	sigset_t signals, before;
+	sigset_t awaited = *signals;
 	posix_spawnattr_t attr;
 	pid_t pid;
 	int error;
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGCHLD);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGQUIT);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGHUP);
-	sigprocmask(SIG_BLOCK, &signals, &before);
+	sigaddset(&awaited, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &awaited, NULL);
 	/* Some parents ignore it, and then there is no status to wait for. */
 	signal(SIGCHLD, SIG_DFL);
 
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
-	posix_spawnattr_setsigmask(&attr, &before);
+	posix_spawnattr_setsigmask(&attr, mask);
 	error = posix_spawnp(&pid, command[0], NULL, &attr, command, environ);
 	posix_spawnattr_destroy(&attr);
 	if (error) {
 		fprintf(stderr, "exitstat: %s: %s\n", command[0], strerror(error));
 		*status = error == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXECUTE;
-	} else {
-		*status = wait_for(pid, &signals);
+		return false;
 	}
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	return !error;
+	*status = wait_for(pid, &awaited);
+	return true;
 }

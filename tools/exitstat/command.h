@@ -5,12 +5,14 @@
 #ifndef COMMAND_H
 #define COMMAND_H
 
+#include <signal.h>
 #include <stdbool.h>
 
 /*
- * Run it to its end; *status is what a shell would report.  If it can't be started, print
- * why and return false.
+ * Run it to its end; *status is what a shell would report.  Until then, pass on these signals,
+ * which are blocked; *mask is what the command has blocked.  If it can't be started, print why
+ * and return false.
  */
-bool command_run(char **command, int *status);
+bool command_run(char **command, const sigset_t *signals, const sigset_t *mask, int *status);
 
 #endif /* COMMAND_H */

@@ -40,11 +40,13 @@ void json_write(FILE *f, const struct report *report, const struct options *opti
 	(void)first;
 
 	fprintf(f, "{\"version\":%u,\"kind\":\"%s\",\"time\":%.3f,"
-		"\"scope\":\"%s\",\"isa\":\"%s\",\"vcpus\":%u",
+		"\"scope\":\"%s\",\"isa\":\"%s\"",
 		report->info.version, kind_name(report->kind), report->time,
-		scope_name(&report->info), isa_name(&report->info), report->vcpus);
+		scope_name(&report->info), isa_name(&report->info));
+	json_number(f, "vcpus", 0, report->vcpus ? report->vcpus : NAN);
 	json_number(f, "elapsed", 6, report->elapsed > 0 ? report->elapsed : NAN);
-	fprintf(f, ",\"restarted\":%s", report->restarted ? "true" : "false");
+	fprintf(f, ",\"restarted\":%s,\"untimed\":%s", report->restarted ? "true" : "false",
+		report->untimed ? "true" : "false");
 	if (report->restarted) {
 		fputs(",\"own_cpuids\":null,\"total\":null,\"reasons\":[]}\n", f);
 		return;
@@ -122,12 +124,31 @@ void csv_write(FILE *f, const struct report *report, const struct options *optio
 	csv_figures(f, report, &report->total);
 }
 
-static void metric(FILE *f, const struct report *report, const char *name, const char *help,
-		   uint64_t (*value)(const struct exitstat *stat))
+/* The two formats of metrics; they differ in little. */
+struct dialect {
+	/* The name of a counter ahead of its values ends in _total, too. */
+	const char *counter_suffix;
+	/* The type of a metric of labels, and the end of its name */
+	const char *info_type, *info_suffix;
+	const char *end;
+};
+
+static const struct dialect prometheus = { "_total", "gauge", "_info", "" };
+static const struct dialect openmetrics = { "", "info", "", "# EOF\n" };
+
+static void family(FILE *f, const char *name, const char *suffix, const char *type,
+		   const char *help)
 {
-	fprintf(f, "# HELP %s %s\n# TYPE %s counter\n", name, help, name);
+	fprintf(f, "# HELP %s%s %s\n# TYPE %s%s %s\n", name, suffix, help, name, suffix, type);
+}
+
+static void counter(FILE *f, const struct report *report, const struct dialect *dialect,
+		    const char *name, const char *help,
+		    uint64_t (*value)(const struct exitstat *stat))
+{
+	family(f, name, dialect->counter_suffix, "counter", help);
 	for (size_t i = 0; i < report->nr_rows; i++)
-		fprintf(f, "%s{scope=\"%s\",reason=\"%s\"} %" PRIu64 "\n", name,
+		fprintf(f, "%s_total{scope=\"%s\",reason=\"%s\"} %" PRIu64 "\n", name,
 			scope_name(&report->info), report->rows[i].name,
 			value(&report->rows[i].stat));
 }
@@ -142,22 +163,39 @@ static uint64_t cycles(const struct exitstat *stat)
 	return stat->cycles;
 }
 
-/*
- * The format that Prometheus' parser for text files and promtool accept.  In OpenMetrics
- * as adopted later, a counter's TYPE lacks the _total.  The scope is a label, so that a
- * change of it begins new series.
- */
+/* The scope is a label, so that a change of it begins new series. */
+static void metrics_write(FILE *f, const struct report *report, const struct dialect *dialect)
+{
+	bool up = report->kind != REPORT_ABSENT;
+
+	if (up) {
+		counter(f, report, dialect, "kvm_guest_exits", "VM exits of this guest.", exits);
+		counter(f, report, dialect, "kvm_guest_exit_cycles",
+			"TSC cycles that KVM spent on VM exits of this guest.", cycles);
+		family(f, "kvm_guest_exit_stats", dialect->info_suffix, dialect->info_type,
+		       "What the host serves.");
+		fprintf(f, "kvm_guest_exit_stats_info{version=\"%u\",isa=\"%s\",scope=\"%s\"} 1\n",
+			report->info.version, isa_name(&report->info), scope_name(&report->info));
+	}
+	family(f, "kvm_guest_exit_stats_up", "", "gauge",
+	       "Whether the host serves the statistics.");
+	fprintf(f, "kvm_guest_exit_stats_up %d\n%s", up, dialect->end);
+}
+
+void prometheus_write(FILE *f, const struct report *report, const struct options *options,
+		      bool first)
+{
+	(void)options;
+	(void)first;
+
+	metrics_write(f, report, &prometheus);
+}
+
 void openmetrics_write(FILE *f, const struct report *report, const struct options *options,
 		       bool first)
 {
 	(void)options;
 	(void)first;
 
-	metric(f, report, "kvm_guest_exits_total", "VM exits of this guest.", exits);
-	metric(f, report, "kvm_guest_exit_cycles_total",
-	       "TSC cycles that KVM spent on VM exits of this guest.", cycles);
-	fprintf(f, "# HELP kvm_guest_exit_stats_info What the host serves.\n"
-		   "# TYPE kvm_guest_exit_stats_info gauge\n"
-		   "kvm_guest_exit_stats_info{version=\"%u\",isa=\"%s\",scope=\"%s\"} 1\n",
-		report->info.version, isa_name(&report->info), scope_name(&report->info));
+	metrics_write(f, report, &openmetrics);
 }

@@ -5,13 +5,18 @@
 #include "live.h"
 
 #include <curses.h>
+#include <limits.h>
 #include <math.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
+#include <term.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "output.h"
+#include "signals.h"
 
 /* The status line, two heading lines, the total, and the line of keys */
 #define LINES_BESIDE_ROWS 5
@@ -21,6 +26,8 @@ struct view {
 	/* The user's options, as changed by keys */
 	struct options options;
 	bool paused;
+	/* Readable when a signal has come that would end this program */
+	int signals;
 	/* Two in turn: each is the base of the next. */
 	struct sample samples[2];
 	unsigned int nr_samples;
@@ -83,7 +90,8 @@ static void draw(const struct view *view)
 	mvprintw(0, 0, "exitstat: every %g s, by %s%s", view->options.interval,
 		 sort_key_name(view->options.sort), view->paused ? ", paused" : "");
 	attroff(A_BOLD);
-	draw_table(view);
+	if (view->nr_samples > view->options.skip_first)
+		draw_table(view);
 	mvaddnstr(LINES - 1, 0,
 		  "e exits c cycles o cost r reason n name   a all   p pause   SPACE now   q quit",
 		  COLS - 1);
@@ -134,12 +142,38 @@ static int patience(const struct view *view)
 {
 	double left = ceil((view->next - now()) * 1000);
 
-	return view->paused ? -1 : left > 0 ? (int)left : 0;
+	return view->paused ? -1 : left > 0 ? (int)fmin(left, INT_MAX) : 0;
 }
 
-/* Returns false if the statistics have gone, true if the user quits. */
-static bool watch_screen(struct view *view)
+/*
+ * The next key, ERR if it is time for a sample, or OK if a signal, which is put into *signal, or
+ * the end of the terminal ends the view.
+ */
+static int wait_for_key(const struct view *view, int *signal)
 {
+	struct pollfd fds[] = {
+		{ .fd = STDIN_FILENO, .events = POLLIN },
+		{ .fd = view->signals, .events = POLLIN },
+	};
+	struct signalfd_siginfo info;
+	int key = getch();
+
+	/* A change of the window's size interrupts poll(), and is a key. */
+	if (key == ERR) {
+		poll(fds, 2, patience(view));
+		if (fds[1].revents && read(view->signals, &info, sizeof(info)) == sizeof(info)) {
+			*signal = (int)info.ssi_signo;
+			return OK;
+		}
+		key = getch();
+	}
+	return key == ERR && (fds[0].revents & (POLLHUP | POLLERR | POLLNVAL)) ? OK : key;
+}
+
+/* Returns false if the statistics have gone, true if the user or *signal has ended the view. */
+static bool watch_screen(struct view *view, int *signal)
+{
+	uint64_t count = view->options.count + view->options.skip_first;
 	bool sample_now = true;
 	int key;
 
@@ -148,23 +182,33 @@ static bool watch_screen(struct view *view)
 			return false;
 		draw(view);
 
-		timeout(patience(view));
-		key = getch();
-		if (key == ERR && !isatty(STDIN_FILENO))
-			return true; /* the terminal has gone */
+		key = wait_for_key(view, signal);
+		if (key == OK)
+			return true;
 		sample_now = key == ERR && !view->paused && now() >= view->next;
 		/* As with vmstat, stop after COUNT reports, the last one after its interval. */
-		if (sample_now && view->options.count && view->nr_samples >= view->options.count)
+		if (sample_now && view->options.count && view->nr_samples >= count)
 			return true;
 		if (key != ERR && !press(view, key, &sample_now))
 			return true;
 	}
 }
 
+/* Can the screen be drawn anew, without scrolling? */
+static bool terminal_suffices(void)
+{
+	int error;
+
+	return setupterm(NULL, STDOUT_FILENO, &error) == OK && tigetstr("cup") &&
+	       tigetstr("cup") != (char *)-1;
+}
+
 int live_run(struct watch *watch, const struct options *options)
 {
 	struct view view = { .watch = watch, .options = *options };
+	sigset_t signals, mask;
 	SCREEN *screen;
+	int signal = 0;
 	bool served;
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
@@ -174,17 +218,26 @@ int live_run(struct watch *watch, const struct options *options)
 	if (view.options.interval == 0)
 		view.options.interval = 1;
 
-	screen = newterm(NULL, stdout, stdin);
+	/* Whatever ends the view, the terminal is put in order first. */
+	signals_block(&signals, &mask);
+	view.signals = signalfd(-1, &signals, SFD_CLOEXEC);
+	screen = terminal_suffices() ? newterm(NULL, stdout, stdin) : NULL;
 	if (!screen) {
-		fputs("exitstat: -t cannot use a terminal of this type; see TERM\n", stderr);
+		fprintf(stderr, "exitstat: -t needs a terminal on which the cursor can be moved, "
+			"and TERM=%s names none; set TERM, or leave out -t\n",
+			getenv("TERM") ? getenv("TERM") : "");
 		return STATUS_ERROR;
 	}
 	cbreak();
 	noecho();
 	keypad(stdscr, TRUE);
+	nodelay(stdscr, TRUE);
 	curs_set(0);
-	served = watch_screen(&view);
+	served = watch_screen(&view, &signal);
 	endwin();
 	delscreen(screen);
+	close(view.signals);
+	if (signal)
+		signals_end_by(signal);
 	return served ? STATUS_OK : complain_absent();
 }

@@ -13,14 +13,17 @@ struct exitstat_regs machine_cpuid(uint32_t leaf, uint32_t index);
 #include "libexitstat.h"
 
 struct moment {
-	/* The guest's TSC, which started with the VM */
+	/* Ticks of the guest's TSC, which started with the VM */
 	uint64_t tsc;
 	/* Seconds since the guest's kernel booted, and since 1970 */
 	double uptime, time;
-	/* vCPUs online */
-	unsigned int vcpus;
+	/* vCPUs that are online, and those that are there, online or not; 0: unknown */
+	unsigned int online, present;
 };
 
 struct moment machine_now(void);
+
+/* The guest's TSC */
+uint64_t machine_tsc(void);
 
 #endif /* MACHINE_H */

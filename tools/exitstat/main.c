@@ -2,37 +2,16 @@
 /*
  * exitstat: the VM exits of this guest by reason, and what they cost.
  */
+#include <fcntl.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "live.h"
 #include "output.h"
-
-/*
- * If there is a file to complete, wait for the signals that usually end a program.
- * Don't wait for those that are ignored, e.g. because of nohup.
- */
-static void block_ending_signals(sigset_t *signals)
-{
-	static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
-
-	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++) {
-		struct sigaction action;
-
-		if (!sigaction(ending[i], NULL, &action) && action.sa_handler != SIG_IGN)
-			sigaddset(signals, ending[i]);
-	}
-	sigprocmask(SIG_BLOCK, signals, NULL);
-}
-
-static void end_by(int signal, const sigset_t *signals)
-{
-	raise(signal);
-	sigprocmask(SIG_UNBLOCK, signals, NULL);
-}
+#include "signals.h"
 
 static double now(void)
 {
@@ -42,11 +21,15 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* Returns the signal that ended the wait, or was pending already, or 0. */
-static int wait_until(double time, const sigset_t *signals)
+/*
+ * Wait for the next report's time.  Don't drift, but skip reports that were missed, e.g. while
+ * stopped.  Returns the signal that ended the wait, or was pending already, or 0.
+ */
+static int wait_interval(double *next, const struct options *options, const sigset_t *signals)
 {
+	*next = fmax(*next + options->interval, now());
 	for (;;) {
-		double left = fmax(time - now(), 0);
+		double left = fmax(*next - now(), 0);
 		struct timespec t = {
 			.tv_sec = (time_t)left,
 			.tv_nsec = (long)((left - floor(left)) * 1e9),
@@ -60,44 +43,37 @@ static int wait_until(double time, const sigset_t *signals)
 	}
 }
 
-/* The first report is since boot, the others are differences, as with vmstat. */
-static int report_intervals(struct watch *watch, const struct options *options)
+/*
+ * The first report is since boot, the others are differences, as with vmstat.  If there is a file
+ * to complete, signals wait for that.
+ */
+static int report_intervals(struct watch *watch, const struct options *options,
+			    const sigset_t *signals)
 {
+	uint64_t count = options->count + options->skip_first;
 	struct sample samples[2];
 	double next = now();
 	struct report report;
 	struct sink sink;
-	sigset_t signals;
 	int signal = 0, status = STATUS_OK;
 
-	sigemptyset(&signals);
-	if (options->file)
-		block_ending_signals(&signals);
 	if (!sink_open(&sink, options, stdout))
 		return STATUS_ERROR;
 
 	for (uint64_t i = 0; status == STATUS_OK; i++) {
 		struct sample *sample = &samples[i % 2], *base = i ? &samples[(i + 1) % 2] : NULL;
-		/* Prometheus computes differences itself. */
-		bool since_boot = !base || options->format == FORMAT_OPENMETRICS;
 
 		if (!sample_read(sample, watch, base)) {
 			status = complain_absent();
 			break;
 		}
-		report_make(&report, watch, options,
-			    since_boot ? REPORT_SINCE_BOOT : REPORT_INTERVAL,
-			    since_boot ? NULL : base, sample);
-		if (!sink_report(&sink, &report, options))
+		report_make(&report, watch, options, base ? REPORT_INTERVAL : REPORT_SINCE_BOOT,
+			    base, sample);
+		if ((base || !options->skip_first) && !sink_report(&sink, &report, options))
 			return STATUS_ERROR;
-		if (options->interval == 0 || i + 1 == options->count)
+		if (options->interval == 0 || (options->count && i + 1 == count))
 			break;
-
-		/* Don't drift, but skip reports that were missed, e.g. while stopped. */
-		next += options->interval;
-		if (next < now())
-			next = now();
-		signal = wait_until(next, &signals);
+		signal = wait_interval(&next, options, signals);
 		if (signal)
 			break;
 	}
@@ -105,7 +81,51 @@ static int report_intervals(struct watch *watch, const struct options *options)
 	if (!sink_close(&sink))
 		status = STATUS_ERROR;
 	if (signal)
-		end_by(signal, &signals);
+		signals_end_by(signal);
+	return status;
+}
+
+/*
+ * Metrics are always since boot: Prometheus takes differences, and knows of restarts.  That the
+ * host serves no statistics is a metric, too, and it may serve them again.
+ */
+static int report_metrics(struct watch *watch, const struct options *options,
+			  const sigset_t *signals)
+{
+	int status = watch_init(watch, options), signal = 0;
+	struct sample samples[2], *base = NULL;
+	double next = now();
+	struct report report;
+	struct sink sink;
+
+	if (status == STATUS_USAGE)
+		return status;
+	if (!sink_open(&sink, options, stdout))
+		return STATUS_ERROR;
+
+	for (uint64_t i = 1; !signal; i++) {
+		struct sample *sample = &samples[i % 2];
+
+		if (status == STATUS_ABSENT && i > 1 && watch_possible())
+			status = watch_init(watch, options);
+		if (status == STATUS_OK && !sample_read(sample, watch, base))
+			status = complain_absent();
+		base = status == STATUS_OK ? sample : NULL;
+		if (base)
+			report_make(&report, watch, options, REPORT_SINCE_BOOT, NULL, sample);
+		else
+			report = (struct report){ .kind = REPORT_ABSENT };
+		if (!sink_report(&sink, &report, options))
+			return STATUS_ERROR;
+		if (options->interval == 0 || i == options->count)
+			break;
+		signal = wait_interval(&next, options, signals);
+	}
+
+	if (!sink_close(&sink))
+		status = STATUS_ERROR;
+	if (signal)
+		signals_end_by(signal);
 	return status;
 }
 
@@ -113,7 +133,8 @@ static int report_intervals(struct watch *watch, const struct options *options)
  * As with perf stat, the report goes to stderr, as stdout is the command's.  The status
  * is the command's, even if the report fails, unless the command could not be started.
  */
-static int report_command(struct watch *watch, const struct options *options)
+static int report_command(struct watch *watch, const struct options *options,
+			  const sigset_t *signals, const sigset_t *mask)
 {
 	struct sample before, after;
 	struct report report;
@@ -126,7 +147,7 @@ static int report_command(struct watch *watch, const struct options *options)
 		sink_close(&sink);
 		return complain_absent();
 	}
-	if (command_run(options->command, &status)) {
+	if (command_run(options->command, signals, mask, &status)) {
 		if (sample_read(&after, watch, &before)) {
 			report_make(&report, watch, options, REPORT_COMMAND, &before, &after);
 			if (!sink_report(&sink, &report, options))
@@ -136,24 +157,50 @@ static int report_command(struct watch *watch, const struct options *options)
 		}
 	}
 	sink_close(&sink);
+	/* What came since the command ended. */
+	sigprocmask(SIG_SETMASK, mask, NULL);
 	return status;
+}
+
+/*
+ * If one of the standard descriptors is closed, a file that is opened would become it, and get
+ * what is meant for it.  A directory can be neither read nor written, so errors stay errors.
+ */
+static void reserve_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
 }
 
 int main(int argc, char **argv)
 {
 	struct options options;
+	sigset_t signals, mask;
 	struct watch watch;
 	int status;
 
+	reserve_standard_descriptors();
 	if (!options_parse(&options, argc, argv, &status))
 		return status;
+
+	/* Signals wait where there is something to put in order, or somebody to pass them to. */
+	sigemptyset(&signals);
+	if (options.file || options.command)
+		signals_block(&signals, &mask);
+
+	if (format_is_metrics(options.format))
+		return report_metrics(&watch, &options, &signals);
 	status = watch_init(&watch, &options);
 	if (status != STATUS_OK)
 		return status;
-
 	if (options.live)
 		return live_run(&watch, &options);
 	if (options.command)
-		return report_command(&watch, &options);
-	return report_intervals(&watch, &options);
+		return report_command(&watch, &options, &signals, &mask);
+	return report_intervals(&watch, &options, &signals);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "options.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,9 +31,11 @@ static const char help[] = SYNOPSIS
 	"  -H, --no-header    without header lines\n"
 	"      --raw          exact numbers instead of k, M, G\n"
 	"  -t, --live         full screen, every INTERVAL seconds (default: 1)\n"
+	"  -y, --skip-first   without the report since boot\n"
 	"      --json         a JSON object per report, one a line\n"
 	"      --csv          comma-separated values\n"
-	"      --openmetrics  counters for Prometheus, e.g. node_exporter's textfiles\n"
+	"      --prometheus   counters for node_exporter's textfile collector\n"
+	"      --openmetrics  the same in OpenMetrics 1.0\n"
 	"  -o, --output FILE  write FILE, which appears or is replaced as a whole\n"
 	"  -h, --help         this text\n"
 	"  -V, --version      the version\n"
@@ -40,10 +43,10 @@ static const char help[] = SYNOPSIS
 	"Exit status: 0; COMMAND's, 128+n if signal n ended it, 126 or 127 if it cannot\n"
 	"run; 1 on errors; 2 for bad arguments; 3 if the host serves no statistics.\n";
 
-enum { OPTION_RAW = 256, OPTION_JSON, OPTION_CSV, OPTION_OPENMETRICS };
+enum { OPTION_RAW = 256, OPTION_JSON, OPTION_CSV, OPTION_PROMETHEUS, OPTION_OPENMETRICS };
 
 /* "-" makes getopt return arguments that are no options, in order, as option 1. */
-static const char short_options[] = "-as:n:r:Hto:hV";
+static const char short_options[] = "-as:n:r:Htyo:hV";
 static const struct option long_options[] = {
 	{ "all",		no_argument,		NULL, 'a' },
 	{ "sort",		required_argument,	NULL, 's' },
@@ -52,8 +55,10 @@ static const struct option long_options[] = {
 	{ "no-header",		no_argument,		NULL, 'H' },
 	{ "raw",		no_argument,		NULL, OPTION_RAW },
 	{ "live",		no_argument,		NULL, 't' },
+	{ "skip-first",		no_argument,		NULL, 'y' },
 	{ "json",		no_argument,		NULL, OPTION_JSON },
 	{ "csv",		no_argument,		NULL, OPTION_CSV },
+	{ "prometheus",		no_argument,		NULL, OPTION_PROMETHEUS },
 	{ "openmetrics",	no_argument,		NULL, OPTION_OPENMETRICS },
 	{ "output",		required_argument,	NULL, 'o' },
 	{ "help",		no_argument,		NULL, 'h' },
@@ -137,12 +142,24 @@ static bool plausible_reasons(const char *list)
 	}
 }
 
-static bool set_format(struct options *options, enum format format)
+static bool set_format(struct options *options, int option)
 {
+	enum format format = option == OPTION_JSON ? FORMAT_JSON :
+			     option == OPTION_CSV ? FORMAT_CSV :
+			     option == OPTION_PROMETHEUS ? FORMAT_PROMETHEUS : FORMAT_OPENMETRICS;
 	bool first = options->format == FORMAT_TABLE || options->format == format;
 
 	options->format = format;
 	return first;
+}
+
+/* What was printed may still be in a buffer. */
+static int status_of_stdout(void)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return STATUS_OK;
+	fprintf(stderr, "exitstat: output: %s\n", strerror(errno));
+	return STATUS_ERROR;
 }
 
 /* What is wrong with the combination of options, or NULL */
@@ -150,11 +167,19 @@ static const char *contradiction(const struct options *o)
 {
 	if (o->command && o->interval != 0)
 		return "there is an INTERVAL and a COMMAND, which exclude each other";
-	if (o->command && o->format == FORMAT_OPENMETRICS)
-		return "--openmetrics is about counters since the start, not about a COMMAND";
+	if (o->command && format_is_metrics(o->format))
+		return "metrics are counters since the start, not those of a COMMAND";
+	if (o->interval != 0 && format_is_metrics(o->format) && !o->file)
+		return "metrics every INTERVAL replace each other, so they need -o FILE";
+	if (o->skip_first && format_is_metrics(o->format))
+		return "-y leaves out what metrics are about, the time since boot";
+	if (o->skip_first && o->command)
+		return "-y leaves out the report since boot, and with a COMMAND there is none";
+	if (o->skip_first && o->interval == 0 && !o->live)
+		return "-y leaves out the only report there is without an INTERVAL";
 	if (o->live && o->command)
 		return "-t shows no COMMAND";
-	if (o->live && (o->format != FORMAT_TABLE || o->file))
+	if (o->live && (o->format != FORMAT_TABLE || o->file || o->to_stdout))
 		return "-t writes no format but the screen's";
 	return NULL;
 }
@@ -204,29 +229,33 @@ bool options_parse(struct options *options, int argc, char **argv, int *status)
 		case 't':
 			options->live = true;
 			break;
+		case 'y':
+			options->skip_first = true;
+			break;
 		case OPTION_JSON:
 		case OPTION_CSV:
+		case OPTION_PROMETHEUS:
 		case OPTION_OPENMETRICS:
-			if (set_format(options, c == OPTION_JSON ? FORMAT_JSON :
-					        c == OPTION_CSV ? FORMAT_CSV : FORMAT_OPENMETRICS))
+			if (set_format(options, c))
 				break;
 			usage_error("there are two formats, which exclude each other");
 			return false;
 		case 'o':
 			if (*optarg) {
-				options->file = optarg;
+				options->to_stdout = !strcmp(optarg, "-");
+				options->file = options->to_stdout ? NULL : optarg;
 				break;
 			}
 			usage_error("-o takes the name of a file");
 			return false;
 		case 'h':
 			fputs(help, stdout);
-			*status = STATUS_OK;
+			*status = status_of_stdout();
 			return false;
 		case 'V':
 			printf("exitstat %s, interface version %d\n", EXITSTAT_VERSION,
 			       KVM_EXIT_STATS_VERSION);
-			*status = STATUS_OK;
+			*status = status_of_stdout();
 			return false;
 		case 1:
 			if (options->interval == 0) {

@@ -27,8 +27,15 @@ enum format {
 	FORMAT_TABLE,
 	FORMAT_JSON,
 	FORMAT_CSV,
+	FORMAT_PROMETHEUS,
 	FORMAT_OPENMETRICS,
 };
+
+/* Metrics are counters, not differences, of which only the last ones count. */
+static inline bool format_is_metrics(enum format format)
+{
+	return format == FORMAT_PROMETHEUS || format == FORMAT_OPENMETRICS;
+}
 
 enum sort_key {
 	SORT_EXITS,
@@ -43,6 +50,8 @@ struct options {
 	enum format format;
 	enum sort_key sort;
 	bool all, raw, no_header, live;
+	/* Leave out the report since boot */
+	bool skip_first;
 	/* Show at most so many reasons; 0: all of them */
 	uint64_t top;
 	/* Seconds between reports (0: one report), and how many (0: no end) */
@@ -51,7 +60,9 @@ struct options {
 	/* What -r was given: names and numbers, separated by commas */
 	const char *lists[OPTION_LISTS_MAX];
 	size_t nr_lists;
+	/* What -o was given: a file, or "-" for stdout */
 	const char *file;
+	bool to_stdout;
 	/* NULL-terminated, or NULL */
 	char **command;
 };

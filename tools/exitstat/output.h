@@ -12,6 +12,9 @@
 void table_write(FILE *f, const struct report *report, const struct options *options, bool first);
 void json_write(FILE *f, const struct report *report, const struct options *options, bool first);
 void csv_write(FILE *f, const struct report *report, const struct options *options, bool first);
+/* Metrics: version 0.0.4 of Prometheus' text format, and OpenMetrics 1.0 */
+void prometheus_write(FILE *f, const struct report *report, const struct options *options,
+		      bool first);
 void openmetrics_write(FILE *f, const struct report *report, const struct options *options,
 		       bool first);
 

@@ -52,6 +52,18 @@ static int watch_listed(struct watch *watch, const char *list)
 	}
 }
 
+static bool known(const struct exitstat_info *info)
+{
+	return info->version == KVM_EXIT_STATS_VERSION && reasons_known(info->isa);
+}
+
+bool watch_possible(void)
+{
+	struct exitstat_info info;
+
+	return exitstat_detect(&info) && known(&info);
+}
+
 int watch_init(struct watch *watch, const struct options *options)
 {
 	int status = STATUS_OK;
@@ -59,7 +71,7 @@ int watch_init(struct watch *watch, const struct options *options)
 	*watch = (struct watch){ .reads = 1 };
 	if (!exitstat_detect(&watch->info))
 		return complain_absent();
-	if (watch->info.version != KVM_EXIT_STATS_VERSION || !reasons_known(watch->info.isa)) {
+	if (!known(&watch->info)) {
 		fprintf(stderr, "exitstat: this host serves VM-exit statistics of version %u, "
 			"exit reasons %u, which this exitstat does not know; get a newer one\n",
 			watch->info.version, watch->info.isa);
@@ -104,8 +116,7 @@ static struct exitstat greater(struct exitstat a, struct exitstat b)
 static bool restarted(const struct watch *watch, const struct sample *base,
 		      const struct sample *now)
 {
-	if (now->scope != base->scope || now->at.tsc < base->at.tsc ||
-	    less(now->total, base->total))
+	if (now->scope != base->scope || less(now->total, base->total))
 		return true;
 	for (size_t i = 0; i < watch->nr_reasons; i++)
 		if (less(now->stats[i], base->stats[i]))
@@ -180,6 +191,7 @@ bool sample_read(struct sample *sample, struct watch *watch, const struct sample
 		served = exitstat_detect(&before);
 		if (served) {
 			read_counters(sample, watch, !previous);
+			sample->tsc_after = machine_tsc();
 			sample->reads++;
 			served = exitstat_detect(&after);
 		}
@@ -280,39 +292,62 @@ static void make_rows(struct report *report, const struct watch *watch,
 		report->nr_rows = options->top;
 }
 
+/*
+ * How much time the figures are about.  In scope host, it is not known how many CPUs the host
+ * has, nor how long it has been counting.
+ */
+static void set_time(struct report *report, const struct sample *base, const struct sample *now)
+{
+	const struct moment *from = base ? &base->at : &(struct moment){};
+	bool scope_vm = report->info.scope == KVM_EXIT_STATS_SCOPE_VM;
+
+	/* How many vCPUs have been online since boot is not known, so count those there are. */
+	report->vcpus = !base ? now->at.present :
+			base->at.online > now->at.online ? base->at.online : now->at.online;
+	if (base && (!base->at.online || !now->at.online))
+		report->vcpus = 0;
+	report->elapsed = scope_vm || base ? now->at.uptime - from->uptime : 0;
+	report->ticks = 0;
+	report->untimed = false;
+	/* TSCs of vCPUs may differ, and migration may set them back. */
+	if (!scope_vm || now->at.tsc <= from->tsc)
+		return;
+
+	report->ticks = now->at.tsc - from->tsc;
+	/*
+	 * After a reset or a return to a snapshot, the guest's clocks have been set back, but not
+	 * its counters.
+	 */
+	report->untimed = report->vcpus &&
+		(double)report->total.cycles >
+		(double)(max(now->tsc_after, now->at.tsc) - from->tsc) * report->vcpus;
+	if (report->untimed) {
+		report->ticks = 0;
+		report->elapsed = 0;
+	}
+}
+
 void report_make(struct report *report, const struct watch *watch, const struct options *options,
 		 enum report_kind kind, const struct sample *base, const struct sample *now)
 {
 	static const struct sample zero;
 	const struct sample *from = base ? base : &zero;
 
-	report->kind = kind;
-	report->restarted = base && restarted(watch, base, now);
-	report->info = watch->info;
-	report->time = now->at.time;
-	report->vcpus = now->at.vcpus;
-	report->elapsed = now->at.uptime - from->at.uptime;
-	report->ticks = 0;
-	report->own = now->reads_before + (base ? base->reads - base->reads_before : watch->reads);
-	report->total = (struct exitstat){};
-	report->nr_rows = 0;
-	if (report->restarted)
-		return;
-
-	/*
-	 * In scope host, it is not known how many CPUs the host has, nor how long
-	 * it has been counting.
-	 */
-	if (watch->info.scope == KVM_EXIT_STATS_SCOPE_VM)
-		report->ticks = now->at.tsc - from->at.tsc;
-	else if (!base)
-		report->elapsed = 0;
-
-	report->total = minus(now->total, from->total);
-	/* With -r, the total is not the sum of the rows, but read a little before them. */
-	report->total = greater(report->total, minus(sum_of_reasons(watch, now),
-						     sum_of_reasons(watch, from)));
-	make_rows(report, watch, options, from, now);
+	*report = (struct report){
+		.kind = kind,
+		.restarted = base && restarted(watch, base, now),
+		.info = watch->info,
+		.time = now->at.time,
+		.own = now->reads_before + (base ? base->reads - base->reads_before : watch->reads),
+	};
+	if (!report->restarted) {
+		report->total = minus(now->total, from->total);
+		/* With -r, the total is not the sum of the rows, but read a little before them. */
+		report->total = greater(report->total, minus(sum_of_reasons(watch, now),
+							     sum_of_reasons(watch, from)));
+		make_rows(report, watch, options, from, now);
+	}
+	set_time(report, base, now);
 }
 
 static double ratio(double part, double whole)
@@ -342,7 +377,10 @@ double row_cycles_per_exit(const struct exitstat *stat)
 
 double row_time_percent(const struct report *report, const struct exitstat *stat)
 {
-	return 100 * ratio((double)stat->cycles, (double)report->ticks * report->vcpus);
+	double percent = 100 * ratio((double)stat->cycles, (double)report->ticks * report->vcpus);
+
+	/* The counters are read a little after the time. */
+	return percent > 100 ? 100 : percent;
 }
 
 const char *scope_name(const struct exitstat_info *info)

@@ -22,7 +22,9 @@ struct watch {
 
 struct sample {
 	unsigned int scope;
+	/* Before the counters were read, and the TSC afterwards */
 	struct moment at;
+	uint64_t tsc_after;
 	/* In the order of watch.reasons */
 	struct exitstat stats[REASONS_MAX];
 	struct exitstat total;
@@ -39,6 +41,8 @@ enum report_kind {
 	REPORT_SINCE_BOOT,
 	REPORT_INTERVAL,
 	REPORT_COMMAND,
+	/* The host serves no statistics.  Only metrics have such a report. */
+	REPORT_ABSENT,
 };
 
 struct row {
@@ -53,10 +57,12 @@ struct report {
 	enum report_kind kind;
 	/* The counters have started over, so there are no figures. */
 	bool restarted;
+	/* The figures are of more time than the guest's clocks show. */
+	bool untimed;
 	struct exitstat_info info;
 	double time;
+	/* vCPUs, seconds and TSC ticks that the figures cover; 0: unknown */
 	unsigned int vcpus;
-	/* Seconds and TSC ticks that the figures cover; 0: unknown */
 	double elapsed;
 	uint64_t ticks;
 	/* How many of the CPUID exits are exitstat's own reads */
@@ -66,6 +72,9 @@ struct report {
 	/* One more row for the other reasons */
 	struct row rows[REASONS_MAX + 1];
 };
+
+/* Does the host serve statistics that this program knows?  One CPUID. */
+bool watch_possible(void);
 
 /* Finds out what to watch.  If nothing, prints why and returns a status. */
 int watch_init(struct watch *watch, const struct options *options);
@@ -84,11 +93,14 @@ void report_make(struct report *report, const struct watch *watch, const struct 
 		 enum report_kind kind, const struct sample *base, const struct sample *now);
 
 /* Derived figures of a row or of the total, NAN if there is none. */
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error "What is not known is NAN, which -ffast-math and -ffinite-math-only break: leave them out"
+#endif
 double row_exits_percent(const struct report *report, const struct exitstat *stat);
 double row_cycles_percent(const struct report *report, const struct exitstat *stat);
 double row_exits_per_second(const struct report *report, const struct exitstat *stat);
 double row_cycles_per_exit(const struct exitstat *stat);
-/* Percent of the time of all vCPUs */
+/* Percent of the time of all vCPUs, 100 at most */
 double row_time_percent(const struct report *report, const struct exitstat *stat);
 
 const char *scope_name(const struct exitstat_info *info);

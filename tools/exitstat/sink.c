@@ -6,6 +6,7 @@
 #include "output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,31 +28,41 @@ static void discard(struct sink *sink)
 	sink->stream = NULL;
 }
 
-/* Set the mode that open() would have set: mkstemp() lets nobody else read. */
-static bool make_readable(int fd)
+/*
+ * The mode is the old file's, or the one that open() would have set: mkostemp() lets nobody else
+ * read.  Some file systems, such as CIFS' and FAT, have modes of their own, and refuse.
+ */
+static void set_mode(int fd, const char *path)
 {
 	mode_t mask = umask(0);
+	struct stat st;
 
 	umask(mask);
-	return !fchmod(fd, 0666 & ~mask);
+	if (fchmod(fd, lstat(path, &st) ? 0666 & ~mask : st.st_mode & 07777))
+		return;
 }
 
+/* Its name does not depend on the file's, so that it can't be too long if that is not. */
 static bool open_part(struct sink *sink)
 {
+	const char *name = strrchr(sink->path, '/');
+	int len = name ? (int)(name + 1 - sink->path) : 0;
 	int fd;
 
-	if (asprintf(&sink->part, "%s.XXXXXX", sink->path) < 0) {
+	if (asprintf(&sink->part, "%.*s.exitstat-XXXXXX", len, sink->path) < 0) {
 		sink->part = NULL;
 		return complain(sink);
 	}
-	fd = mkstemp(sink->part);
+	fd = mkostemp(sink->part, O_CLOEXEC);
 	if (fd < 0) {
 		complain(sink);
 		free(sink->part);
 		sink->part = NULL;
 		return false;
 	}
-	if (!make_readable(fd) || !(sink->stream = fdopen(fd, "w"))) {
+	set_mode(fd, sink->path);
+	sink->stream = fdopen(fd, "w");
+	if (!sink->stream) {
 		complain(sink);
 		close(fd);
 		discard(sink);
@@ -60,10 +71,16 @@ static bool open_part(struct sink *sink)
 	return true;
 }
 
+/* Not all file systems can. */
+static bool sync_file(int fd)
+{
+	return !fsync(fd) || errno == EINVAL || errno == ENOSYS;
+}
+
 static bool close_part(struct sink *sink)
 {
 	FILE *stream = sink->stream;
-	bool ok = !fflush(stream) && !ferror(stream) && !fsync(fileno(stream));
+	bool ok = !fflush(stream) && !ferror(stream) && sync_file(fileno(stream));
 
 	if (!ok)
 		complain(sink);
@@ -88,14 +105,15 @@ bool sink_open(struct sink *sink, const struct options *options, FILE *stream)
 		[FORMAT_TABLE] = table_write,
 		[FORMAT_JSON] = json_write,
 		[FORMAT_CSV] = csv_write,
+		[FORMAT_PROMETHEUS] = prometheus_write,
 		[FORMAT_OPENMETRICS] = openmetrics_write,
 	};
 	struct stat st;
 
 	*sink = (struct sink){
-		.stream = stream,
+		.stream = options->to_stdout ? stdout : stream,
 		.path = options->file,
-		.each_replaces = options->format == FORMAT_OPENMETRICS,
+		.each_replaces = format_is_metrics(options->format),
 		.first = true,
 		.write = writers[options->format],
 	};

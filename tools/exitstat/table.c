@@ -134,22 +134,19 @@ static void write_line(FILE *f, const int width[static NR_COLUMNS], const struct
 
 static void write_header(FILE *f, const struct report *report)
 {
-	fprintf(f, "scope %s, %u vCPU%s, ", scope_name(&report->info), report->vcpus,
-		report->vcpus == 1 ? "" : "s");
-	switch (report->kind) {
-	case REPORT_SINCE_BOOT:
-		if (report->elapsed > 0)
-			fprintf(f, "since boot: %.3f s", report->elapsed);
-		else
-			fputs("since the host began to count", f);
-		break;
-	case REPORT_INTERVAL:
-		fprintf(f, "%.3f s", report->elapsed);
-		break;
-	case REPORT_COMMAND:
+	fprintf(f, "scope %s, ", scope_name(&report->info));
+	if (report->vcpus)
+		fprintf(f, "%u vCPU%s, ", report->vcpus, report->vcpus == 1 ? "" : "s");
+	if (report->untimed)
+		fputs("a clock was set back", f);
+	else if (report->kind == REPORT_COMMAND)
 		fprintf(f, "while the command ran: %.3f s", report->elapsed);
-		break;
-	}
+	else if (report->kind == REPORT_INTERVAL)
+		fprintf(f, "%.3f s", report->elapsed);
+	else if (report->elapsed > 0)
+		fprintf(f, "since boot: %.3f s", report->elapsed);
+	else
+		fputs("since the host began to count", f);
 	if (!report->restarted)
 		fprintf(f, "; %u CPUIDs are exitstat's own", report->own);
 	fputc('\n', f);
