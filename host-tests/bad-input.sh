@@ -56,6 +56,21 @@ refuses "LINUX that does not exist" "is not a directory" env LINUX="$dir/none" "
 mkdir "$dir/plain"
 refuses "LINUX that is no git tree" "not the top of a git tree" \
 	env LINUX="$dir/plain" KERNEL="$kernel" "$top/scripts/apply"
+if [ "$(id -u)" -eq 0 ]; then
+	cp -r "$small" "$dir/theirs"
+	chown -R nobody "$dir/theirs"
+	refuses "LINUX of another user" \
+		'"detected dubious ownership".* git config --global --add safe.directory' \
+		env LINUX="$dir/theirs" "$top/scripts/apply"
+	# shellcheck disable=SC2317 # holds calls it
+	as_told() {
+		local HOME=$dir XDG_CACHE_HOME=${cache%/*}
+		export HOME XDG_CACHE_HOME
+		eval "$(sed -n 's/.* run: //p' "$1")" && LINUX=$dir/theirs "$top/scripts/apply"
+	}
+	cp "$dir/err" "$dir/remedy"
+	holds "what it says to run helps" as_told "$dir/remedy"
+fi
 refuses "LINUX that is no kernel" "not a Linux source tree" \
 	env LINUX="$top" KERNEL="$kernel" "$top/scripts/apply"
 
