@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Exit reasons of Linux 7.3's asm/vmx.h and asm/svm.h; written by scripts/names */
 
 static const struct name vmx_names[] = {
