@@ -33,7 +33,8 @@ configured() {
 	} >"$dir/fragment"
 	cat arch/x86/configs/x86_64_defconfig "$dir/fragment" >.config
 	make -s olddefconfig
-	grep -qx 'CONFIG_DEBUG_INFO=y' .config || { echo "it has no debug information" && return 1; }
+	# Or there would be nothing to switch off.
+	grep -x 'CONFIG_DEBUG_INFO=y' .config || return 1
 	eval "$recipe"
 }
 is_set() { grep -x "CONFIG_$1" .config || ! grep "CONFIG_${1%%=*}\b" .config; }
