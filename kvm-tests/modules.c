@@ -9,6 +9,7 @@
  */
 #include <fcntl.h>
 #include <glob.h>
+#include <linux/perf_event.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -246,13 +247,6 @@ static bool nothing_is_left_in_debugfs(void)
 	       access(KVM_DEBUGFS, F_OK);
 }
 
-/* ---- memory ---- */
-
-struct memory {
-	/* Bytes in slab objects, kB that meminfo lists by kind, kB free */
-	long slab, other, available;
-};
-
 static long read_number(const char *directory, const char *name)
 {
 	char path[256];
@@ -268,6 +262,143 @@ static long read_number(const char *directory, const char *name)
 	}
 	return number;
 }
+
+/* ---- unloading while somebody uses what the modules have ---- */
+
+/* Is kvm.ko kept from going? */
+static bool is_in_use(void)
+{
+	if (syscall(SYS_delete_module, "kvm", O_NONBLOCK) == -1 && errno == EWOULDBLOCK)
+		return true;
+	ksft_print_msg("unloading kvm: %s\n", strerror(errno));
+	return false;
+}
+
+/* Opens a file and reads the first bytes of it.  Returns -1 if that fails. */
+static int read_a_little(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+	char bytes[16];
+
+	if (fd >= 0 && read(fd, bytes, sizeof(bytes)) == sizeof(bytes))
+		return fd;
+	ksft_print_msg("%s: %s\n", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static bool kvm_unloads(void)
+{
+	if (run("rmmod kvm") && access("/sys/module/kvm", F_OK))
+		return true;
+	ksft_print_msg("kvm is still there\n");
+	return false;
+}
+
+/* Either there is more to read, or the file has gone with the vendor module, which is an error. */
+static bool reads_on(int fd)
+{
+	char rest[4096];
+
+	if (read(fd, rest, sizeof(rest)) >= 0 || errno == EIO)
+		return true;
+	ksft_print_msg("reading on: %s\n", strerror(errno));
+	return false;
+}
+
+static bool stays_while_its_file_is_read(void)
+{
+	bool ok;
+	int fd;
+
+	if (!run("modprobe kvm_intel") || !guest_sees(KVM_EXIT_STATS_SCOPE_VM))
+		return false;
+	fd = read_a_little(HOST_STATS);
+	ok = fd >= 0 && run("rmmod kvm_intel") && is_in_use() && reads_on(fd);
+	close(fd);
+	return kvm_unloads() && ok;
+}
+
+/* The files of a VM go with it, also if somebody is reading them. */
+static bool vm_goes_while_its_file_is_read(void)
+{
+	int status;
+	pid_t pid;
+
+	if (!run("modprobe kvm_intel"))
+		return false;
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		struct kvm_vcpu *vcpu;
+		struct kvm_vm *vm = vm_create_with_one_vcpu(&vcpu, guest_code);
+		char path[128];
+		int fd;
+
+		vcpu_run(vcpu);
+		snprintf(path, sizeof(path), KVM_DEBUGFS "/%d-%d/exit_stats", getpid(), vm->fd);
+		fd = read_a_little(path);
+		kvm_vm_free(vm);
+		_exit(fd < 0 || !access(path, F_OK) || !reads_on(fd));
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && !status && unload();
+}
+
+/* As perf stat -e kvm:kvm_exit does */
+static bool stays_while_its_tracepoint_counts(void)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_TRACEPOINT,
+		.size = sizeof(attr),
+	};
+	uint64_t exits = 0;
+	bool ok;
+	int fd;
+
+	if (!run("modprobe kvm_intel"))
+		return false;
+	attr.config = read_number("/sys/kernel/debug/tracing/events/kvm/kvm_exit", "id");
+	fd = syscall(SYS_perf_event_open, &attr, -1, 0, -1, 0);
+	ok = fd >= 0 && guest_sees(KVM_EXIT_STATS_SCOPE_VM) && run("rmmod kvm_intel") &&
+	     is_in_use() && read(fd, &exits, sizeof(exits)) == sizeof(exits);
+	ksft_print_msg("the tracepoint counted %" PRIu64 " exits, the guest saw %" PRIu64 "\n",
+		       exits, shared->exits);
+	close(fd);
+	return ok && exits >= shared->exits && kvm_unloads();
+}
+
+static bool goes_while_its_parameter_is_written(void)
+{
+	static const char * const values[] = { "host", "vm", "off" };
+	bool ok = true;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	for (unsigned int i = 0; !pid; i++) {
+		const char *value = values[i % ARRAY_SIZE(values)];
+		int fd = open(PARAMETER, O_WRONLY);
+
+		if (fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value))
+			shared->exits++;
+		close(fd);
+	}
+	shared->exits = 0;
+	for (int i = 0; pid > 0 && i < 10 && ok; i++)
+		ok = run("modprobe kvm_intel") && unload();
+	ksft_print_msg("written %" PRIu64 " times\n", shared->exits);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	return ok && shared->exits;
+}
+
+/* ---- memory ---- */
+
+struct memory {
+	/* Bytes in slab objects, kB that meminfo lists by kind, kB free */
+	long slab, other, available;
+};
 
 /* Skip links, which are other names of caches.  Shrink caches, so that none keeps free slabs. */
 static long slab_bytes(void)
@@ -386,7 +517,7 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
-	ksft_set_plan(11);
+	ksft_set_plan(15);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
@@ -406,6 +537,10 @@ int main(int argc, char **argv)
 	RUN(host_counters_survive_the_vendor_module);
 	RUN(host_counters_start_over_with_kvm);
 	RUN(nothing_is_left_in_debugfs);
+	RUN(stays_while_its_file_is_read);
+	RUN(vm_goes_while_its_file_is_read);
+	RUN(stays_while_its_tracepoint_counts);
+	RUN(goes_while_its_parameter_is_written);
 	ksft_test_result(memory_is_back_after(cycles), "memory is back after %d cycles\n", cycles);
 	ksft_finished();
 }

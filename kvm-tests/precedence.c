@@ -85,13 +85,72 @@ static bool vmm_reads_back_its_own(void)
 	return found && ok;
 }
 
+/*
+ * As many entries as KVM takes, of them INDICES for one leaf, fit, and each counts.  One more is
+ * refused, and changes nothing.
+ */
+#define INDICES 80
+#define ENTRIES 256
+
+static bool as_many_entries_as_possible(void)
+{
+	const struct kvm_cpuid2 *supported = kvm_get_supported_cpuid();
+	struct kvm_cpuid2 *cpuid = allocate_kvm_cpuid2(ENTRIES + 1);
+	struct leaf_model m = { .scope = KVM_EXIT_STATS_SCOPE_VM, .limit = UINT64_MAX };
+	struct leaf_vm v;
+	bool ok = true;
+
+	memcpy(cpuid->entries, supported->entries, supported->nent * sizeof(*supported->entries));
+	for (uint32_t i = supported->nent; i < ENTRIES + 1; i++) {
+		uint32_t index = i - supported->nent;
+
+		/* What is left over goes where nobody asks. */
+		cpuid->entries[i] = (struct kvm_cpuid_entry2){
+			.function = index < INDICES ? KVM_EXIT_STATS_LEAF_REASON_EXITS :
+						      0x4f000000 + index,
+			.index = index, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
+			.eax = the_vmms.eax, .ebx = the_vmms.ebx, .ecx = the_vmms.ecx,
+			.edx = the_vmms.edx + index,
+		};
+	}
+	cpuid->nent = ENTRIES;
+	v = leaf_vm_create(LONG_MODE, false, 1, cpuid);
+
+	for (int attempt = 0; attempt < 2; attempt++) {
+		for (uint32_t index = 0; index < INDICES + 4; index++) {
+			struct leaf_regs expected = the_vmms, r, out_of_range;
+
+			out_of_range = leaf_vm_cpuid(&v, max_basic_leaf(), index);
+			r = leaf_vm_cpuid(&v, KVM_EXIT_STATS_LEAF_REASON_EXITS, index);
+			m.executed += 2;
+			expected.edx += index;
+			if (index < INDICES ? leaf_regs_equal(r, expected) :
+			    leaf_check(&m, KVM_EXIT_STATS_LEAF_REASON_EXITS, index, r,
+				       out_of_range))
+				continue;
+			ok = false;
+			ksft_print_msg("attempt %d, index %u: "
+				       "eax=%08x ebx=%08x ecx=%08x edx=%08x\n",
+				       attempt, index, r.eax, r.ebx, r.ecx, r.edx);
+		}
+		cpuid->nent = ENTRIES + 1;
+		if (ioctl(v.vcpu[0]->fd, KVM_SET_CPUID2, cpuid) != -1 || errno != E2BIG) {
+			ksft_print_msg("%u entries: errno %d\n", cpuid->nent, errno);
+			ok = false;
+		}
+	}
+	kvm_vm_free(v.vm);
+	free(cpuid);
+	return ok;
+}
+
 int main(void)
 {
 	static const char * const scopes[] = { "off", "vm", "host" };
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
-	ksft_set_plan(3 * 2 * 7 * 2 + 1);
+	ksft_set_plan(3 * 2 * 7 * 2 + 2);
 	for (uint32_t scope = 0; scope < ARRAY_SIZE(scopes); scope++) {
 		set_scope(scopes[scope]);
 		for (int emulated = 0; emulated < 2; emulated++) {
@@ -110,5 +169,6 @@ int main(void)
 	}
 	set_scope("vm");
 	RUN(vmm_reads_back_its_own);
+	RUN(as_many_entries_as_possible);
 	ksft_finished();
 }
