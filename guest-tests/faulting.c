@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * With CPUID faulting on, the leaves raise #GP in a process, and leak nothing.
+ * With CPUID faulting on, the leaves raise #GP in a process, and leak nothing.  Its children
+ * inherit that, but not programs that they execute.
  *
  * usage: faulting [emulated]
+ *        faulting reads
  *
- * "emulated" is that of hostile.
+ * "emulated" is that of hostile.  "reads" succeeds if the leaves can be read.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -65,6 +68,28 @@ static bool all_indices(uint32_t leaf)
 	return ok;
 }
 
+static bool child_faults(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid)
+		_exit(!faults_and_leaks_nothing(KVM_EXIT_STATS_LEAF_EXITS, 0));
+	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
+}
+
+static bool executed_program_reads(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		execl("/proc/self/exe", "faulting", "reads", NULL);
+		_exit(1);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "executed";
@@ -74,9 +99,11 @@ int main(int argc, char **argv)
 	/* What is emulated has exited for its #UD prefix, an exception. */
 	const uint32_t reason = argc > 1 ? 0 : 10;
 
+	if (!strcmp(what, "reads"))
+		return !exitstat_detect(&info);
 	emulated = argc > 1;
 	ksft_print_header();
-	ksft_set_plan(8);
+	ksft_set_plan(10);
 
 	sigaction(SIGSEGV, &action, NULL);
 	if (!exitstat_reason(reason, &before))
@@ -102,5 +129,11 @@ int main(int argc, char **argv)
 			 after.exits - before.exits >= faults &&
 			 after.exits - before.exits <= faults + 4,
 			 "%s: what faults is counted\n", what);
+
+	if (syscall(SYS_arch_prctl, ARCH_SET_CPUID, 0))
+		ksft_exit_fail_msg("cannot have CPUID fault again: %s\n", strerror(errno));
+	ksft_test_result(child_faults(), "%s: a child inherits that\n", what);
+	ksft_test_result(executed_program_reads(), "%s: a program that it executes does not\n",
+			 what);
 	ksft_finished();
 }
