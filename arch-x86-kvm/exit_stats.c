@@ -56,7 +56,7 @@ u32 kvm_exit_stats_isa __read_mostly;
 /*
  * This may miss an interval: kvm_for_each_vcpu() skips vCPUs that are not
  * online yet, and a vCPU that is being put, or is in stop(), may overwrite
- * CLOSED.  Also clear "loaded", which goes stale while accounting is off.
+ * CLOSED.  Also clear "resumed", which goes stale while accounting is off.
  */
 static void kvm_exit_stats_drop_intervals(void)
 {
@@ -69,7 +69,7 @@ static void kvm_exit_stats_drop_intervals(void)
 		kvm_for_each_vcpu(i, vcpu, kvm) {
 			WRITE_ONCE(vcpu->arch.exit_stats.start,
 				   KVM_EXIT_STATS_CLOSED);
-			WRITE_ONCE(vcpu->arch.exit_stats.loaded, 0);
+			WRITE_ONCE(vcpu->arch.exit_stats.resumed, 0);
 		}
 	}
 	mutex_unlock(&kvm_lock);
@@ -88,8 +88,8 @@ static void kvm_exit_stats_update(void)
 		return;
 
 	/*
-	 * Intervals begin with interrupts off, so none begins after the first
-	 * synchronize_rcu().  Drop them twice: a vCPU that is put during the
+	 * Intervals begin with interrupts or preemption disabled, so none
+	 * begins after the first synchronize_rcu().  Drop them twice: a vCPU that is put during the
 	 * first pass may turn open into resumed, but only once.  An interval
 	 * that is missed all the same ends before "enabled" goes off, or is
 	 * dropped when accounting is switched on again.
@@ -174,16 +174,6 @@ void kvm_exit_stats_vcpu_after_set_cpuid(struct kvm_vcpu *vcpu)
 	vcpu->arch.exit_stats.has_cpuid_entry = has_entry;
 }
 
-static bool kvm_exit_stats_is_open(u64 start)
-{
-	return start < BIT_ULL(62);
-}
-
-static bool kvm_exit_stats_is_resumed(u64 start)
-{
-	return start >= BIT_ULL(63) && start <= KVM_EXIT_STATS_RESUMED;
-}
-
 static u32 kvm_exit_stats_slot(struct kvm_vcpu *vcpu)
 {
 	return min_t(u32, kvm_exit_stats_basic_reason(vcpu),
@@ -192,7 +182,7 @@ static u32 kvm_exit_stats_slot(struct kvm_vcpu *vcpu)
 
 /*
  * Return zero if the TSC went back, and if @start is zero, i.e. unknown:
- * drop_intervals() has cleared "loaded", or the vCPU was put in the middle of
+ * drop_intervals() has cleared "resumed", or the vCPU was put in the middle of
  * stop(), which had found that the TSC had stood still or gone back.
  */
 static u64 kvm_exit_stats_neg_cycles_since(u64 start)
@@ -202,26 +192,42 @@ static u64 kvm_exit_stats_neg_cycles_since(u64 start)
 	return start && start < now ? start - now : 0;
 }
 
-/* The exit is counted already: add its cycles since the vCPU was loaded. */
+/* The exit is counted already: add its cycles since it was resumed. */
 static void kvm_exit_stats_add_resumed(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
 	u32 slot = kvm_exit_stats_slot(vcpu);
 	u64 neg_cycles;
 
-	/* If accounting is being switched off, "loaded" may be stale. */
+	/* If accounting is being switched off, "resumed" may be stale. */
 	if (!static_key_enabled(&kvm_exit_stats_enabled))
 		return;
 
-	neg_cycles = kvm_exit_stats_neg_cycles_since(READ_ONCE(es->loaded));
-	es->total.neg_cycles += neg_cycles;
+	neg_cycles = kvm_exit_stats_neg_cycles_since(READ_ONCE(es->resumed));
 	es->stats.reasons[slot].neg_cycles += neg_cycles;
 	this_cpu_add(kvm_cpu_exit_stats.reasons[slot].neg_cycles, neg_cycles);
 }
 
 void __kvm_exit_stats_vcpu_load(struct kvm_vcpu *vcpu)
 {
-	WRITE_ONCE(vcpu->arch.exit_stats.loaded, rdtsc());
+	WRITE_ONCE(vcpu->arch.exit_stats.resumed, rdtsc());
+}
+
+/*
+ * Disable preemption, or the vCPU could be put and loaded in between, and check
+ * the key again: accounting may have been switched off since.
+ */
+void __kvm_exit_stats_reopen(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
+
+	preempt_disable();
+	if (static_key_enabled(&kvm_exit_stats_starting) &&
+	    READ_ONCE(es->start) != KVM_EXIT_STATS_CLOSED) {
+		WRITE_ONCE(es->resumed, rdtsc());
+		WRITE_ONCE(es->start, KVM_EXIT_STATS_RESUMED);
+	}
+	preempt_enable();
 }
 
 void __kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu)
@@ -231,10 +237,12 @@ void __kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu)
 
 	if (kvm_exit_stats_is_open(start)) {
 		/*
-		 * Below "loaded", this is no start, but what stop() left when
-		 * it found that the TSC had gone back.  Ignore it.
+		 * Below any TSC that the vCPU can have started with, this is
+		 * no start, but what stop() left when it found that the TSC
+		 * had gone back.  After suspend, only last_host_tsc is right,
+		 * and on another CPU, only "new_tsc".
 		 */
-		if (start < READ_ONCE(es->loaded))
+		if (start < es->new_tsc && start < vcpu->arch.last_host_tsc)
 			start = 0;
 		kvm_exit_stats_account(vcpu, kvm_exit_stats_slot(vcpu),
 				       kvm_exit_stats_neg_cycles_since(start));
@@ -245,13 +253,13 @@ void __kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu)
 }
 
 /*
- * The subtraction did not borrow: the interval is resumed or closed, or the TSC
- * stood still or went back.
+ * The interval is resumed or closed, or stop()'s subtraction did not borrow, as
+ * the TSC stood still or went back.
  */
 void __kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
-	u64 start;
+	u64 start, closed = KVM_EXIT_STATS_COUNTED;
 
 	/* Disable preemption, or vcpu_put() could account the exit again. */
 	preempt_disable();
@@ -260,7 +268,9 @@ void __kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 		kvm_exit_stats_account(vcpu, kvm_exit_stats_slot(vcpu), 0);
 	else if (kvm_exit_stats_is_resumed(start))
 		kvm_exit_stats_add_resumed(vcpu);
-	WRITE_ONCE(es->start, KVM_EXIT_STATS_CLOSED);
+	else
+		closed = KVM_EXIT_STATS_CLOSED;
+	WRITE_ONCE(es->start, closed);
 	preempt_enable();
 }
 
@@ -293,12 +303,14 @@ static u64 kvm_exit_stats_counter(const struct kvm_exit_stat *stat, bool cycles)
 	return cycles ? -READ_ONCE(stat->neg_cycles) : READ_ONCE(stat->exits);
 }
 
-/* CPUs keep no totals: every exit would pay for what few reads need. */
-static u64 kvm_exit_stats_cpu_total(const struct kvm_exit_stats *stats,
-				    bool cycles)
+/* There are no counters of totals: every exit would pay for few reads. */
+static u64 kvm_exit_stats_slot_or_total(const struct kvm_exit_stats *stats,
+					u32 slot, bool cycles)
 {
 	u64 sum = 0;
-	u32 slot;
+
+	if (slot != TOTAL)
+		return kvm_exit_stats_counter(&stats->reasons[slot], cycles);
 
 	for (slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++)
 		sum += kvm_exit_stats_counter(&stats->reasons[slot], cycles);
@@ -306,33 +318,40 @@ static u64 kvm_exit_stats_cpu_total(const struct kvm_exit_stats *stats,
 	return sum;
 }
 
-/* Sums are no snapshot: vCPUs and CPUs keep counting meanwhile. */
+/*
+ * Sums are no snapshot: vCPUs and CPUs keep counting meanwhile.  There may be
+ * thousands of them, so don't hold the CPU for all.
+ */
+#define SUMS_PER_RESCHED	64
+
 static u64 kvm_exit_stats_vm_sum(struct kvm *kvm, u32 slot, bool cycles)
 {
 	struct llist_node *first = READ_ONCE(kvm->arch.exit_stats_vcpus.first);
 	struct kvm_vcpu_exit_stats *es;
+	unsigned int n = 0;
 	u64 sum = 0;
 
-	llist_for_each_entry(es, first, node)
-		sum += kvm_exit_stats_counter(slot == TOTAL ? &es->total :
-					      &es->stats.reasons[slot], cycles);
+	llist_for_each_entry(es, first, node) {
+		sum += kvm_exit_stats_slot_or_total(&es->stats, slot, cycles);
+		if (!(++n % SUMS_PER_RESCHED))
+			cond_resched();
+	}
 
 	return sum;
 }
 
 static u64 kvm_exit_stats_host_sum(u32 slot, bool cycles)
 {
-	const struct kvm_exit_stats *stats;
+	unsigned int n = 0;
 	u64 sum = 0;
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		stats = &per_cpu(kvm_cpu_exit_stats, cpu);
-		if (slot == TOTAL)
-			sum += kvm_exit_stats_cpu_total(stats, cycles);
-		else
-			sum += kvm_exit_stats_counter(&stats->reasons[slot],
-						      cycles);
+		sum += kvm_exit_stats_slot_or_total(&per_cpu(kvm_cpu_exit_stats,
+							     cpu),
+						    slot, cycles);
+		if (!(++n % SUMS_PER_RESCHED))
+			cond_resched();
 	}
 
 	return sum;

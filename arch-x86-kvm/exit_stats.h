@@ -5,6 +5,7 @@
 #include <linux/kvm_host.h>
 
 #include <asm/kvm_exit_stats.h>
+#include <asm/tsc.h>
 
 #ifdef CONFIG_KVM_EXIT_STATS
 
@@ -13,7 +14,6 @@
 #include <linux/percpu.h>
 
 #include <asm/rmwcc.h>
-#include <asm/tsc.h>
 
 #define KVM_EXIT_STATS_LEAF_FIRST	KVM_EXIT_STATS_LEAF_SIGNATURE
 #define KVM_EXIT_STATS_LEAF_LAST	KVM_EXIT_STATS_LEAF_REASON_CYCLES
@@ -25,11 +25,13 @@
  * The life of an interval, which lasts from a VM exit until KVM has handled it.
  * Each vCPU has one.  Its state is what "start" holds:
  *
- *   closed   CLOSED, or negated cycles: there is nothing to account.
+ *   closed   There is nothing to account.  CLOSED: the last exit is not counted,
+ *            or there was none.  COUNTED, or negated cycles: it is.
  *   open     The TSC at the VM exit, which is below bit 62.
- *   resumed  RESUMED: the vCPU was put before KVM had handled the exit.  The
- *            exit is counted, and its cycles up to the put are accounted.  The
- *            rest starts at "loaded", the TSC when the vCPU was last loaded.
+ *   resumed  RESUMED: the exit is counted, but KVM isn't done with it: the vCPU
+ *            was put meanwhile, or user space was asked for something.  What
+ *            cycles are to be added start at "resumed", the TSC when the vCPU
+ *            was last loaded, or when user space had answered.
  *
  * These functions, named kvm_exit_stats_*(), change the state:
  *
@@ -37,18 +39,23 @@
  *   open -> closed      stop(), when KVM has handled the exit: counts the exit
  *                       and accounts its cycles
  *   open -> resumed     vcpu_put(), when the thread is scheduled out: likewise
- *   resumed -> resumed  vcpu_put(): adds the cycles since the vCPU was loaded
- *   resumed -> closed   stop(): likewise
+ *   resumed -> resumed  vcpu_put(): adds the cycles since "resumed"
+ *   resumed -> closed   stop() and complete(): likewise
+ *   closed -> resumed   reopen(), when user space has answered, if the exit is
+ *                       counted
+ *   closed -> closed    stop(), if KVM emulated the guest without a VM exit:
+ *                       CLOSED from then on
  *   any -> closed       cancel(), if VM entry failed without a VM exit, and
  *                       drop_intervals(), when accounting is switched on or
  *                       off: account nothing
  *
  * stop() subtracts the TSC from "start" before it knows the state.  The top two
- * bits still tell: 00 is open, 10 is RESUMED, 11 is CLOSED or negated cycles.
+ * bits still tell: 00 is open, 10 is RESUMED, 11 is closed.
  * 10 and 11 may have a TSC subtracted.  If the TSC has stood still or gone back
  * since the exit, the difference looks open, although it is no start.
  */
 #define KVM_EXIT_STATS_CLOSED		(~0ULL)
+#define KVM_EXIT_STATS_COUNTED		(~0ULL - 1)
 #define KVM_EXIT_STATS_RESUMED		(~0ULL - BIT_ULL(62))
 
 /*
@@ -75,11 +82,22 @@ void kvm_exit_stats_create_vm_debugfs(struct kvm *kvm);
 void kvm_exit_stats_create_vcpu_debugfs(struct kvm_vcpu *vcpu,
 					struct dentry *dentry);
 void __kvm_exit_stats_stop(struct kvm_vcpu *vcpu);
+void __kvm_exit_stats_reopen(struct kvm_vcpu *vcpu);
 void __kvm_exit_stats_stop_other(struct kvm_vcpu *vcpu, u64 neg_cycles);
 void __kvm_exit_stats_vcpu_load(struct kvm_vcpu *vcpu);
 void __kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu);
 struct kvm_cpuid_entry2 *__kvm_exit_stats_cpuid_entry(struct kvm_vcpu *vcpu,
 						      u32 function, u32 index);
+
+static __always_inline bool kvm_exit_stats_is_open(u64 start)
+{
+	return start < BIT_ULL(62);
+}
+
+static __always_inline bool kvm_exit_stats_is_resumed(u64 start)
+{
+	return start >= BIT_ULL(63) && start <= KVM_EXIT_STATS_RESUMED;
+}
 
 /* Zeroed memory would be an open interval. */
 static inline void kvm_exit_stats_vcpu_init(struct kvm_vcpu *vcpu)
@@ -97,13 +115,30 @@ static inline void kvm_exit_stats_set_reason(struct kvm_vcpu *vcpu,
 static __always_inline void kvm_exit_stats_start(struct kvm_vcpu *vcpu)
 {
 	if (static_branch_likely(&kvm_exit_stats_starting))
-		vcpu->arch.exit_stats.start = rdtsc();
+		WRITE_ONCE(vcpu->arch.exit_stats.start, rdtsc());
 }
 
 static __always_inline void kvm_exit_stats_cancel(struct kvm_vcpu *vcpu)
 {
 	if (static_branch_unlikely(&kvm_exit_stats_enabled))
 		WRITE_ONCE(vcpu->arch.exit_stats.start, KVM_EXIT_STATS_CLOSED);
+}
+
+/*
+ * The TSC right after the VM exit, or now, if it wasn't read then.  To be called
+ * in the same section with interrupts disabled as start().
+ */
+static __always_inline u64 kvm_exit_stats_exit_tsc(struct kvm_vcpu *vcpu)
+{
+	if (static_branch_likely(&kvm_exit_stats_starting)) {
+		u64 start = READ_ONCE(vcpu->arch.exit_stats.start);
+
+		/* If it isn't open, the sign is set. */
+		if (likely((s64)start >= 0))
+			return start;
+	}
+
+	return rdtsc();
 }
 
 static __always_inline u32 kvm_exit_stats_basic_reason(struct kvm_vcpu *vcpu)
@@ -121,12 +156,10 @@ static __always_inline void kvm_exit_stats_account(struct kvm_vcpu *vcpu,
 						   unsigned long slot,
 						   u64 neg_cycles)
 {
-	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
+	struct kvm_exit_stat *stat = &vcpu->arch.exit_stats.stats.reasons[slot];
 
-	es->total.exits++;
-	es->total.neg_cycles += neg_cycles;
-	es->stats.reasons[slot].exits++;
-	es->stats.reasons[slot].neg_cycles += neg_cycles;
+	stat->exits++;
+	stat->neg_cycles += neg_cycles;
 	this_cpu_inc(kvm_cpu_exit_stats.reasons[slot].exits);
 	this_cpu_add(kvm_cpu_exit_stats.reasons[slot].neg_cycles, neg_cycles);
 }
@@ -169,15 +202,43 @@ static __always_inline void kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 	kvm_exit_stats_account(vcpu, reason, neg_cycles);
 }
 
-static __always_inline void kvm_exit_stats_vcpu_load(struct kvm_vcpu *vcpu)
+/*
+ * User space has answered what the exit asked for: what KVM does to complete it
+ * belongs to the exit, too.
+ */
+static __always_inline void kvm_exit_stats_reopen(struct kvm_vcpu *vcpu)
+{
+	if (static_branch_unlikely(&kvm_exit_stats_starting))
+		__kvm_exit_stats_reopen(vcpu);
+}
+
+static __always_inline void kvm_exit_stats_complete(struct kvm_vcpu *vcpu)
 {
 	if (static_branch_unlikely(&kvm_exit_stats_enabled))
+		__kvm_exit_stats_stop(vcpu);
+}
+
+/*
+ * From now on, the vCPU may find another TSC: its CPU has changed, or the TSC is
+ * unstable.  Note that also if accounting is off, as it may be switched on.
+ */
+static inline void kvm_exit_stats_new_tsc(struct kvm_vcpu *vcpu)
+{
+	vcpu->arch.exit_stats.new_tsc = rdtsc();
+}
+
+/* Most often, the interval is closed, and there is nothing to do. */
+static __always_inline void kvm_exit_stats_vcpu_load(struct kvm_vcpu *vcpu)
+{
+	if (static_branch_unlikely(&kvm_exit_stats_enabled) &&
+	    kvm_exit_stats_is_resumed(READ_ONCE(vcpu->arch.exit_stats.start)))
 		__kvm_exit_stats_vcpu_load(vcpu);
 }
 
 static __always_inline void kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu)
 {
-	if (static_branch_unlikely(&kvm_exit_stats_enabled))
+	if (static_branch_unlikely(&kvm_exit_stats_enabled) &&
+	    READ_ONCE(vcpu->arch.exit_stats.start) <= KVM_EXIT_STATS_RESUMED)
 		__kvm_exit_stats_vcpu_put(vcpu);
 }
 
@@ -234,7 +295,24 @@ static inline void kvm_exit_stats_cancel(struct kvm_vcpu *vcpu)
 {
 }
 
+static inline u64 kvm_exit_stats_exit_tsc(struct kvm_vcpu *vcpu)
+{
+	return rdtsc();
+}
+
 static inline void kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
+{
+}
+
+static inline void kvm_exit_stats_reopen(struct kvm_vcpu *vcpu)
+{
+}
+
+static inline void kvm_exit_stats_complete(struct kvm_vcpu *vcpu)
+{
+}
+
+static inline void kvm_exit_stats_new_tsc(struct kvm_vcpu *vcpu)
 {
 }
 

@@ -16,6 +16,7 @@
 #define CONFIG_KVM_EXIT_STATS
 
 typedef uint64_t u64;
+typedef int64_t s64;
 typedef uint32_t u32;
 typedef uint16_t u16;
 

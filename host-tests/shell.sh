@@ -56,13 +56,13 @@ none_left() {
 
 in="the guest"
 session l2 <<'END'
-step boots "" {L2:/# }
+step boots "" {L2:[/~]# }
 step "its size is the terminal's" "stty size\r" {\n33 91\r}
-step exitstat "exitstat -n 1\r" { total .*L2:/# }
-step cpuid "cpuid -1 -r -l 0x4ffffffb\r" {ebx=0x454d564b .*L2:/# }
+step exitstat "exitstat -n 1\r" { total .*L2:[/~]# }
+step cpuid "cpuid -1 -r -l 0x4ffffffb\r" {ebx=0x454d564b .*L2:[/~]# }
 send "sleep 1000\r"
 sleep 2
-step "Ctrl-C is the guest's" "\003" {L2:/# }
+step "Ctrl-C is the guest's" "\003" {L2:[/~]# }
 step "what it interrupts, fails" "echo status \$?\r" {status 130\r}
 step "poweroff ends it" "poweroff\r" {ended with 0\r}
 END

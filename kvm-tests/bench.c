@@ -16,6 +16,7 @@
  *	msr_write	WRMSR that KVM serves
  *	msr_write_fast	WRMSR after which the fast path re-enters the guest
  *	ept_misconfig	MMIO write that is an ioeventfd
+ *	user_space	OUT to a port of which user space is told, and KVM_RUN again
  *	hlt_wakeup	HLT that an interrupt ends, four exits: WRMSR to send the
  *			interrupt, HLT, the interrupt window, WRMSR to end the
  *			interrupt; and the guest's handler
@@ -53,6 +54,9 @@
 #define VECTOR 0x31
 /* The PIC's mask register */
 #define PORT 0x21
+#define USER_PORT 0x80
+/* With what user space does, a trip is longer, so that there are fewer in a batch. */
+#define USER_TRIPS 10
 #define DOORBELL_GPA 0xf0000000ULL
 #define LVT_TIMER 0x320
 #define LVT_TIMER_TSCDEADLINE (2 << 17)
@@ -63,6 +67,8 @@ struct kind {
 	const char *name;
 	/* Runs the loop with or without the exit, returns its ticks */
 	uint32_t (*batch)(bool exits);
+	/* Trips in a batch, if not TRIPS */
+	uint64_t trips;
 	/* The cost varies: PROCESSES run batches of one trip */
 	bool varies;
 	void (*prepare)(void);
@@ -128,6 +134,7 @@ BATCH(msr_read, "mov %[msr], %%ecx", "rdmsr", [msr]"i"(MSR_IA32_APICBASE))
 BATCH(msr_write, LOAD_MSR, "wrmsr", TO_MSR(MSR_IA32_CR_PAT, pat))
 BATCH(tsc_deadline, LOAD_MSR, "wrmsr", TO_MSR(MSR_IA32_TSC_DEADLINE, deadline))
 BATCH(doorbell, "", "movl %%eax, (%[gpa])", [gpa]"r"(DOORBELL_GPA))
+BATCH(user_out, "mov %[port], %%edx", "outb %%al, %%dx", [port]"i"(USER_PORT))
 BATCH(halt, "", "cli\n\t" LOAD_MSR "\n\twrmsr\n\tsti\n\thlt",
       TO_MSR(APIC_BASE_MSR + (APIC_ICR >> 4), SELF_IPI))
 BATCH(total, "mov %[leaf], %%eax\n\txor %%ecx, %%ecx", "cpuid",
@@ -185,6 +192,7 @@ static const struct kind kinds[] = {
 	{ "msr_write", msr_write, .prepare = prepare_pat },
 	{ "msr_write_fast", tsc_deadline, .prepare = prepare_timer, .setup = setup_interrupts },
 	{ "ept_misconfig", doorbell, .setup = setup_doorbell },
+	{ "user_space", user_out, .trips = USER_TRIPS },
 	{ "hlt_wakeup", halt, .varies = true, .prepare = x2apic_enable, .setup = setup_interrupts },
 	{ "total_1", total, .leaf = true },
 	{ "total_2", total, .leaf = true, .nr_vcpus = 2 },
@@ -215,12 +223,14 @@ static double run_once(const struct kind *kind)
 
 	if (kind->setup)
 		kind->setup(vcpus[0]);
-	nr_trips = kind->varies ? 1 : TRIPS;
+	nr_trips = kind->varies ? 1 : kind->trips ?: TRIPS;
 	nr_batches = kind->varies ? 3 * BATCHES : BATCHES;
 	sync_global_to_guest(vm, nr_trips);
 	sync_global_to_guest(vm, nr_batches);
 	vcpu_args_set(vcpus[0], 2, kind->batch, kind->prepare);
-	vcpu_run(vcpus[0]);
+	do
+		vcpu_run(vcpus[0]);
+	while (vcpus[0]->run->exit_reason == KVM_EXIT_IO && vcpus[0]->run->io.port == USER_PORT);
 	TEST_ASSERT(get_ucall(vcpus[0], &uc) == UCALL_DONE, "%s: exit reason %u (%s)", kind->name,
 		    vcpus[0]->run->exit_reason, exit_reason_str(vcpus[0]->run->exit_reason));
 	sync_global_from_guest(vm, fastest);

@@ -32,6 +32,12 @@
 #define HLT_CYCLES 2000000
 #define NR_OUT 100
 #define OUT_CYCLES 1000000
+#define NR_IN 100
+/* Bytes of a string instruction, each of which takes KVM so many instructions, at least */
+#define IN_BYTES 16
+#define BYTE_CYCLES 20
+#define NR_STORE 100
+#define MMIO_GVA 0xc0000000
 #define NR_MOVES 200
 #define NR_BUSY 3
 /* How far CPU 1's TSC is ahead: longer than any exit takes */
@@ -76,6 +82,33 @@ static void guest_out(void)
 	GUEST_DONE();
 }
 
+static uint64_t in_bytes;
+
+/*
+ * User space is asked for all bytes at once, and KVM then writes one after the other, as
+ * they go downwards.
+ */
+static void guest_in(void)
+{
+	static uint8_t buffer[4096] __aligned(4096);
+
+	for (int i = 0; i < NR_IN; i++) {
+		uint8_t *to = &buffer[sizeof(buffer) - 1];
+		uint64_t n = in_bytes;
+
+		asm volatile("std; rep insb; cld" : "+D"(to), "+c"(n) : "d"(USER_PORT) : "memory");
+	}
+	GUEST_DONE();
+}
+
+/* User space is told of the first half, and in the completion of that, of the second. */
+static void guest_store(void)
+{
+	for (int i = 0; i < NR_STORE; i++)
+		asm volatile("movups %%xmm0, (%0)" :: "r"(MMIO_GVA) : "memory");
+	GUEST_DONE();
+}
+
 static void guest_until_stopped(void)
 {
 	uint32_t a, b, c, d;
@@ -91,10 +124,10 @@ static void guest_until_stopped(void)
 
 struct run {
 	struct kvm_vcpu *vcpu;
-	/* The vCPU's figures, the host's while it ran, and how long it ran */
+	/* The vCPU's figures, the host's while it ran, how long it ran, and returns for MMIO */
 	struct figures f;
 	struct host_figures host;
-	uint64_t elapsed;
+	uint64_t elapsed, mmio;
 };
 
 static struct run create(void *code)
@@ -120,7 +153,9 @@ static void measure(struct run *run, uint64_t user_cycles)
 		vcpu_run(run->vcpu);
 		if (get_ucall(run->vcpu, &uc) == UCALL_DONE)
 			break;
-		TEST_ASSERT(!uc.cmd && run->vcpu->run->exit_reason == KVM_EXIT_IO,
+		run->mmio += run->vcpu->run->exit_reason == KVM_EXIT_MMIO;
+		TEST_ASSERT(!uc.cmd && (run->vcpu->run->exit_reason == KVM_EXIT_IO ||
+					run->vcpu->run->exit_reason == KVM_EXIT_MMIO),
 			    "guest: command %lu, exit reason %u", uc.cmd,
 			    run->vcpu->run->exit_reason);
 		for (uint64_t until = rdtsc() + user_cycles; rdtsc() < until;)
@@ -202,6 +237,52 @@ static bool user_space_is_not_in(void)
 	       run.f.exits[EXIT_REASON_IO_INSTRUCTION] == NR_OUT + 1 &&
 	       run.elapsed > (uint64_t)NR_OUT * OUT_CYCLES &&
 	       mean(&run.f, EXIT_REASON_IO_INSTRUCTION) < OUT_CYCLES / 100;
+}
+
+static struct run in(const char *what, uint64_t bytes)
+{
+	struct run run = create(guest_in);
+
+	in_bytes = bytes;
+	sync_global_to_guest(run.vcpu->vm, in_bytes);
+	measure(&run, OUT_CYCLES);
+	ksft_print_msg("%s: %" PRIu64 " exits\n", what,
+		       run.f.exits[EXIT_REASON_IO_INSTRUCTION]);
+	return run;
+}
+
+/* What KVM does with the answer of user space belongs to the exit, which is counted once. */
+static bool completion_is_in(void)
+{
+	struct run one, many;
+	uint64_t more;
+
+	pin(0);
+	one = in("one byte", 1);
+	many = in("many bytes", IN_BYTES);
+	more = mean(&many.f, EXIT_REASON_IO_INSTRUCTION) - mean(&one.f, EXIT_REASON_IO_INSTRUCTION);
+	ksft_print_msg("%d bytes more cost %" PRIu64 " cycles\n", IN_BYTES - 1, more);
+	/* With the data, KVM enters the guest once more, which exits to see that it is done. */
+	return sane("one", &one) && sane("many", &many) && fits("many", &many) &&
+	       one.f.exits[EXIT_REASON_IO_INSTRUCTION] == 2 * NR_IN + 1 &&
+	       many.f.exits[EXIT_REASON_IO_INSTRUCTION] == 2 * NR_IN + 1 &&
+	       2 * more > (IN_BYTES - 1) * BYTE_CYCLES;
+}
+
+static bool completion_that_asks_again_is_in(void)
+{
+	struct run run;
+	uint64_t exits;
+
+	pin(0);
+	run = create(guest_store);
+	virt_map(run.vcpu->vm, MMIO_GVA, MMIO_GVA, 1);
+	measure(&run, OUT_CYCLES);
+	exits = run.f.exits[EXIT_REASON_EPT_MISCONFIG] + run.f.exits[EXIT_REASON_EPT_VIOLATION];
+	ksft_print_msg("%d stores: %" PRIu64 " exits, %" PRIu64 " times user space was told\n",
+		       NR_STORE, exits, run.mmio);
+	return sane("store", &run) && fits("store", &run) && run.mmio == 2 * NR_STORE &&
+	       exits >= NR_STORE && exits < 2 * NR_STORE;
 }
 
 /* Neighbours on the same CPU slow down the guest, but don't add to its cycles. */
@@ -303,9 +384,11 @@ int main(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
-	ksft_set_plan(5);
+	ksft_set_plan(7);
 	RUN(blocking_in_hlt_is_not_in);
 	RUN(user_space_is_not_in);
+	RUN(completion_is_in);
+	RUN(completion_that_asks_again_is_in);
 	RUN(busy_neighbours_are_not_in);
 	RUN(tscs_differ);
 	RUN(moving_between_cpus_is_exact);

@@ -21,6 +21,7 @@
 #define PAGE_SIZE 4096
 
 typedef unsigned long long u64;
+typedef long long s64;
 typedef uint32_t u32;
 typedef uint16_t u16;
 typedef uint8_t u8;
@@ -30,6 +31,7 @@ typedef uint8_t u8;
 #define __read_mostly
 #define EXPORT_SYMBOL_FOR_KVM_INTERNAL(sym) extern int shim_export_##sym
 #define __aligned(n) __attribute__((aligned(n)))
+#define ____cacheline_aligned __aligned(64)
 #define likely(x) (x)
 #define unlikely(x) (x)
 #define BIT_ULL(n) (1ULL << (n))
@@ -160,6 +162,7 @@ struct kvm_cpuid_entry2 {
 	u32 function, index, flags, eax, ebx, ecx, edx;
 };
 
+
 #include "structs.h"
 
 struct kvm;
@@ -172,6 +175,7 @@ struct kvm_vcpu {
 		int cpuid_nent;
 		struct kvm_cpuid_entry2 *cpuid_entries;
 		struct kvm_vcpu_exit_stats exit_stats;
+		u64 last_host_tsc;
 	} arch;
 };
 

@@ -134,6 +134,20 @@ static void exit_of(struct kvm_vcpu *vcpu, u16 reason, u64 ticks)
 	kvm_exit_stats_stop(vcpu);
 }
 
+/* What KVM does when it schedules a vCPU out, and in again */
+static void put(struct kvm_vcpu *vcpu)
+{
+	kvm_exit_stats_vcpu_put(vcpu);
+	vcpu->arch.last_host_tsc = rdtsc();
+}
+
+/* The TSC is unstable: the vCPU finds another one at each load. */
+static void load(struct kvm_vcpu *vcpu)
+{
+	kvm_exit_stats_new_tsc(vcpu);
+	kvm_exit_stats_vcpu_load(vcpu);
+}
+
 static void encodes_over_the_32_bit_boundary(void **state)
 {
 	static const u64 values[] = {
@@ -146,12 +160,9 @@ static void encodes_over_the_32_bit_boundary(void **state)
 		u32 low = (u32)values[i], high = (u32)(values[i] >> 32);
 		struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
 
-		es->total = (struct kvm_exit_stat){ values[i], -~values[i] };
-		memset(&es->stats, 0, sizeof(es->stats));
+		es->stats.reasons[12] = (struct kvm_exit_stat){ values[i], -~values[i] };
 		assert_regs(read_leaf(vcpu, 0x4ffffffc, 7), low, high, 0, 0);
 		assert_regs(read_leaf(vcpu, 0x4ffffffd, 7), 0, ~high, ~low, 0);
-		es->stats.reasons[12] = es->total;
-		es->total = (struct kvm_exit_stat){};
 		assert_regs(read_leaf(vcpu, 0x4ffffffe, 12), low, high, 0, 0);
 		assert_regs(read_leaf(vcpu, 0x4fffffff, 12), 0, ~high, ~low, 0);
 	}
@@ -304,13 +315,13 @@ static void only_on_cpu_time_is_accounted(void **state)
 
 	begin(vcpu, 48);
 	elapse(10);
-	kvm_exit_stats_vcpu_put(vcpu);
+	put(vcpu);
 	elapse(1000000);
-	kvm_exit_stats_vcpu_load(vcpu);
+	load(vcpu);
 	elapse(20);
-	kvm_exit_stats_vcpu_put(vcpu);
+	put(vcpu);
 	shim_cpu = 1;
-	kvm_exit_stats_vcpu_load(vcpu);
+	load(vcpu);
 	elapse(40);
 	kvm_exit_stats_stop(vcpu);
 
@@ -326,14 +337,14 @@ static void nothing_is_accounted_without_an_exit(void **state)
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
 
 	/* ioctls load and put the vCPU, stop() comes twice, VM entry fails. */
-	kvm_exit_stats_vcpu_load(vcpu);
+	load(vcpu);
 	elapse(10);
-	kvm_exit_stats_vcpu_put(vcpu);
+	put(vcpu);
 	exit_of(vcpu, 12, 5);
 	elapse(1000);
 	kvm_exit_stats_stop(vcpu);
-	kvm_exit_stats_vcpu_put(vcpu);
-	kvm_exit_stats_vcpu_load(vcpu);
+	put(vcpu);
+	load(vcpu);
 	kvm_exit_stats_start(vcpu);
 	kvm_exit_stats_cancel(vcpu);
 	elapse(1000);
@@ -363,9 +374,9 @@ static void an_exit_in_flight_is_dropped_when_counting_stops(void **state)
 
 	begin(vcpu, 30);
 	set_scope("off");
-	kvm_exit_stats_vcpu_put(vcpu);
+	put(vcpu);
 	shim_cpu = 1;
-	kvm_exit_stats_vcpu_load(vcpu);
+	load(vcpu);
 	set_scope("vm");
 	kvm_exit_stats_stop(vcpu);
 	assert_int_equal(exits(vcpu, 30), 0);
@@ -387,20 +398,20 @@ static void what_was_missed_is_dropped_before_it_could_end(void **state)
 	assert_int_equal(total_cycles(vcpu), 0);
 }
 
-/* While counting is off, the vCPU is loaded on a CPU whose TSC is behind "loaded". */
+/* While counting is off, the vCPU is loaded on a CPU whose TSC is behind. */
 static void a_load_before_switching_on_hides_no_start(void **state)
 {
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[1];
 
-	kvm_exit_stats_vcpu_load(vcpu);
-	kvm_exit_stats_vcpu_put(vcpu);
+	load(vcpu);
+	put(vcpu);
 	set_scope("off");
 	shim_cpu = 1;
-	kvm_exit_stats_vcpu_load(vcpu);
+	load(vcpu);
 	set_scope("vm");
 	begin(vcpu, 30);
 	elapse(10);
-	kvm_exit_stats_vcpu_put(vcpu);
+	put(vcpu);
 	assert_int_equal(exits(vcpu, 30), 1);
 	assert_int_equal(cycles(vcpu, 30), 10);
 }
@@ -411,8 +422,8 @@ static void a_put_without_a_load_bills_nothing(void **state)
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[1];
 
 	begin(vcpu, 30);
-	kvm_exit_stats_vcpu_put(vcpu);
-	kvm_exit_stats_vcpu_load(vcpu);
+	put(vcpu);
+	load(vcpu);
 	set_scope("off");
 	vcpu->arch.exit_stats.start = KVM_EXIT_STATS_RESUMED;
 	elapse(1000);
@@ -451,21 +462,21 @@ static void being_put_while_closing_loses_nothing(void **state)
 	elapse(10);
 	stale = rdtsc();
 	elapse(1);
-	kvm_exit_stats_vcpu_put(vcpu);
+	put(vcpu);
 	elapse(1000000);
-	kvm_exit_stats_vcpu_load(vcpu);
+	load(vcpu);
 	assert_true(vcpu->arch.exit_stats.start >= stale);
 	vcpu->arch.exit_stats.start -= stale;
 	elapse(20);
-	kvm_exit_stats_vcpu_put(vcpu);
+	put(vcpu);
 	shim_cpu = 1;
-	kvm_exit_stats_vcpu_load(vcpu);
+	load(vcpu);
 	elapse(40);
 	assert_int_equal(exits(vcpu, 48), 1);
 	__kvm_exit_stats_stop(vcpu);
 	elapse(100);
-	kvm_exit_stats_vcpu_put(vcpu);
-	kvm_exit_stats_vcpu_load(vcpu);
+	put(vcpu);
+	load(vcpu);
 	kvm_exit_stats_stop(vcpu);
 
 	assert_int_equal(exits(vcpu, 48), 1);
@@ -483,8 +494,8 @@ static void an_exit_without_duration_is_counted(void **state)
 	begin(vcpu, 1);
 	vcpu->arch.exit_stats.start -= rdtsc();
 	elapse(10);
-	kvm_exit_stats_vcpu_put(vcpu);
-	kvm_exit_stats_vcpu_load(vcpu);
+	put(vcpu);
+	load(vcpu);
 	__kvm_exit_stats_stop(vcpu);
 	assert_int_equal(exits(vcpu, 1), 2);
 	assert_int_equal(cycles(vcpu, 1), 0);
@@ -501,11 +512,11 @@ static void a_tsc_that_is_set_back_bills_nothing(void **state)
 
 	begin(vcpu, 1);
 	shim_tsc[shim_cpu] -= 100;
-	kvm_exit_stats_vcpu_put(vcpu);
-	kvm_exit_stats_vcpu_load(vcpu);
+	put(vcpu);
+	load(vcpu);
 	shim_tsc[shim_cpu] -= 100;
-	kvm_exit_stats_vcpu_put(vcpu);
-	kvm_exit_stats_vcpu_load(vcpu);
+	put(vcpu);
+	load(vcpu);
 	shim_tsc[shim_cpu] -= 100;
 	kvm_exit_stats_stop(vcpu);
 
@@ -513,12 +524,105 @@ static void a_tsc_that_is_set_back_bills_nothing(void **state)
 	begin(vcpu, 1);
 	shim_tsc[shim_cpu] -= 100;
 	vcpu->arch.exit_stats.start -= rdtsc();
-	kvm_exit_stats_vcpu_put(vcpu);
-	kvm_exit_stats_vcpu_load(vcpu);
+	put(vcpu);
+	load(vcpu);
 	__kvm_exit_stats_stop(vcpu);
 
 	assert_int_equal(exits(vcpu, 1), 3);
 	assert_int_equal(cycles(vcpu, 1), 0);
+}
+
+/* KVM takes the TSC of the VM exit for the guest's last one, if it was read. */
+static void the_exits_tsc_is_read_once(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+	u64 start;
+
+	begin(vcpu, 10);
+	start = rdtsc();
+	elapse(100);
+	assert_int_equal(kvm_exit_stats_exit_tsc(vcpu), start);
+	kvm_exit_stats_stop(vcpu);
+
+	/* VM entry failed, or the exit is not clocked. */
+	begin(vcpu, 10);
+	kvm_exit_stats_cancel(vcpu);
+	elapse(100);
+	assert_int_equal(kvm_exit_stats_exit_tsc(vcpu), rdtsc());
+	set_scope("off");
+	begin(vcpu, 10);
+	elapse(100);
+	assert_int_equal(kvm_exit_stats_exit_tsc(vcpu), rdtsc());
+}
+
+/* User space is asked twice, and the vCPU is scheduled out while KVM completes the exit. */
+static void completion_belongs_to_the_exit(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	exit_of(vcpu, 30, 10);
+	put(vcpu);
+	elapse(1000);
+	load(vcpu);
+	elapse(1000);
+	kvm_exit_stats_reopen(vcpu);
+	elapse(20);
+	kvm_exit_stats_complete(vcpu);
+	elapse(1000);
+	kvm_exit_stats_reopen(vcpu);
+	elapse(40);
+	put(vcpu);
+	elapse(1000);
+	shim_cpu = 1;
+	load(vcpu);
+	elapse(80);
+	kvm_exit_stats_complete(vcpu);
+	elapse(1000);
+	put(vcpu);
+
+	assert_int_equal(exits(vcpu, 30), 1);
+	assert_int_equal(cycles(vcpu, 30), 150);
+	assert_int_equal(total_cycles(vcpu), 150);
+	assert_int_equal(-shim_percpu_kvm_cpu_exit_stats[1].reasons[30].neg_cycles, 80);
+}
+
+/* VMX may emulate a guest without entering it, and user space may be asked for something. */
+static void completion_without_an_exit_is_not_accounted(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	exit_of(vcpu, 30, 10);
+	vcpu->exit_reason = 33;
+	for (int i = 0; i < 2; i++) {
+		elapse(10);
+		kvm_exit_stats_stop(vcpu);
+		kvm_exit_stats_reopen(vcpu);
+		elapse(10);
+		kvm_exit_stats_complete(vcpu);
+	}
+	assert_int_equal(total_cycles(vcpu), 10);
+	assert_int_equal(total_exits(vcpu), 1);
+}
+
+static void completion_is_not_accounted_while_off(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	exit_of(vcpu, 30, 10);
+	set_scope("off");
+	kvm_exit_stats_reopen(vcpu);
+	elapse(20);
+	set_scope("vm");
+	elapse(20);
+	kvm_exit_stats_complete(vcpu);
+
+	kvm_exit_stats_reopen(vcpu);
+	elapse(20);
+	set_scope("off");
+	set_scope("vm");
+	elapse(20);
+	kvm_exit_stats_complete(vcpu);
+	assert_int_equal(cycles(vcpu, 30), 10);
 }
 
 static void a_cancelled_exit_is_none(void **state)
@@ -622,9 +726,9 @@ static void debugfs_shows_cycles_of_a_migrated_exit(void **state)
 
 	begin(vcpu, 12);
 	elapse(10);
-	kvm_exit_stats_vcpu_put(vcpu);
+	put(vcpu);
 	shim_cpu = 1;
-	kvm_exit_stats_vcpu_load(vcpu);
+	load(vcpu);
 	elapse(20);
 	kvm_exit_stats_stop(vcpu);
 	assert_shows(&kvm_exit_stats_host_fops, NULL,
@@ -638,26 +742,35 @@ static void sums_agree_after_any_sequence(void **state)
 	struct { u64 exits, cycles; } sum = {};
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
 	u64 expected = 0, n = 0;
-	bool open = false;
+	bool open = false, counted = false;
 
 	srand(1);
 	for (int i = 0; i < 200000; i++) {
-		u64 ticks = rand() % 1000;
+		/* Of an exit of one cycle, no completion is accounted. */
+		u64 ticks = 2 + rand() % 1000;
 
 		elapse(ticks);
 		if (open)
 			expected += ticks;
-		switch (rand() % 4) {
+		switch (rand() % 5) {
 		case 0:
 			kvm_exit_stats_stop(vcpu);
+			counted = open;
 			open = false;
 			break;
+		case 2:
+			/* What is closed is completed, if there was an exit. */
+			if (open || !counted)
+				break;
+			kvm_exit_stats_reopen(vcpu);
+			open = true;
+			break;
 		case 1:
-			kvm_exit_stats_vcpu_put(vcpu);
+			put(vcpu);
 			shim_tsc[0] += rand();
 			shim_tsc[1] += rand();
 			shim_cpu = rand() % SHIM_CPUS;
-			kvm_exit_stats_vcpu_load(vcpu);
+			load(vcpu);
 			break;
 		default:
 			if (open)
@@ -718,6 +831,10 @@ int main(void)
 		test(being_put_while_closing_loses_nothing),
 		test(an_exit_without_duration_is_counted),
 		test(a_tsc_that_is_set_back_bills_nothing),
+		test(the_exits_tsc_is_read_once),
+		test(completion_belongs_to_the_exit),
+		test(completion_without_an_exit_is_not_accounted),
+		test(completion_is_not_accounted_while_off),
 		test(a_cancelled_exit_is_none),
 		test(an_entry_of_user_space_wins),
 		test(debugfs_shows_host_vm_and_vcpu),

@@ -30,7 +30,8 @@ result() {
 	shift 2
 	for ktap_file; do
 		[ ! -s "$ktap_file" ] ||
-			tail -n 20 "$ktap_file" | tr -d '\r' | sed 's/^/# /' >>"$ktap_results"
+			tail -n 20 "$ktap_file" | tr -d '\r' | awk '{ print "# " $0 }' \
+				>>"$ktap_results"
 	done
 	echo "$ktap_line" >>"$ktap_results"
 }
