@@ -28,7 +28,8 @@ def decimals($n): . * pow(10; $n) | round | tostring
 def names: {
 	cpuid: "CPUID", vmcall: "VMCALL", io: "IO_INSTRUCTION", msr_read: "MSR_READ",
 	msr_write: "MSR_WRITE", msr_write_fast: "MSR_WRITE, fast path",
-	ept_misconfig: "EPT_MISCONFIG", user_space: "OUT, to user space", hlt_wakeup: "HLT wake-up, 4 exits" };
+	ept_misconfig: "EPT_MISCONFIG", user_space: "OUT, to user space",
+	hlt_wakeup: "HLT wake-up, 4 exits" };
 def columns: [
 	["compiled-out none", "compiled out"], ["patched off", "off"],
 	["patched vm", "vm"], ["patched host", "host"],
