@@ -194,8 +194,9 @@ listed() {
 		[ "$online" = "$(grep -c ^processor /proc/cpuinfo)" ]
 }
 holds "as many vCPUs as Linux lists" listed
-since_boot() { echo "$uptime" && [ $((uptime - $(cut -d. -f1 /proc/uptime))) -le 2 ]; }
-holds "the time since boot" since_boot
+# near A B SECONDS
+near() { echo "$1 and $2" && [ $(($1 - $2)) -le "$3" ] && [ $(($2 - $1)) -le "$3" ]; }
+holds "the time since boot" near "$uptime" "$(cut -d. -f1 /proc/uptime)" 2
 # The first of the CPUs that this test may use
 cpu=$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')
 for libc in "" -static -musl; do
@@ -223,8 +224,7 @@ for libc in "" -static -musl; do
 		namespace() {
 			local found
 			found=$(unshare -T --boottime 1000000000 "$build/moment$libc")
-			found=${found##* }
-			echo "$found seconds" && [ $((found - uptime)) -lt 60 ]
+			near "${found##* }" "$uptime" 60
 		}
 		holds "moment$libc: whatever a time namespace says" namespace
 	fi
@@ -429,14 +429,29 @@ counting svm 0x72
 sed -i 's/counting 0x72/counting 114/' "$dir/recording"
 holds "own CPUIDs: on SVM" own '$cpuid.exits == .own_cpuids' .01 3
 
+# gone: to be read once, and then not any more
+gone() {
+	recorded vmx-boot
+	cat >>"$dir/recording" <<-END
+		# sample tsc=3600000000 uptime=13.5 time=1700000001.25 vcpus=2
+		   0x4ffffffb 0x00: eax=0x07080603 ebx=0x00000000 ecx=0x00000000 edx=0x9c000603
+		   0x4ffffffe 0x1e: eax=0x07080603 ebx=0xffffffff ecx=0x00000000 edx=0x9c000603
+	END
+}
+
 # A command.
 recorded vmx-boot vmx-later
 # first FILE PATTERN
 first() { sed 1q "$1" | grep -e "$2"; }
 run bash -c "'$exitstat' -o '$dir/f' -- sh -c 'echo NOISE >&2' 2>&-"
-also "a closed stderr does not become the file" first "$dir/f" '^scope vm'
+also "a command's closed stderr is not the file" first "$dir/f" '^scope vm'
 run bash -c "'$exitstat' --json -o '$dir/f' -- sh -c 'echo NOISE' >&-"
-also "nor does a closed stdout" first "$dir/f" '^{'
+also "nor is its closed stdout" first "$dir/f" '^{'
+gone
+run bash -c "'$exitstat' --csv -o '$dir/f' .01 5 <&- 2>&-"
+only_reports() { grep total "$dir/f" && ! grep 'exitstat:' "$dir/f"; }
+also "nor is exitstat's own" only_reports
+recorded vmx-boot vmx-later
 descriptors() {
 	sh -c 'echo /proc/self/fd/*' >"$dir/without"
 	"$exitstat" -o "$dir/f" -- sh -c 'echo /proc/self/fd/*' | diff "$dir/without" -
@@ -472,6 +487,22 @@ passes_on() {
 	[ $status -eq 9 ]
 }
 holds "SIGTERM is the command's" passes_on
+# The kernel tells only the first process of a terminal that it has gone.
+hangs_up() {
+	python3 -c 'import os, pty, sys, time
+pid, terminal = pty.fork()
+if not pid:
+    os.execv(sys.argv[1], [sys.argv[1], "--", "sleep", "30"])
+time.sleep(0.5)
+os.close(terminal)
+for i in range(100):
+    time.sleep(0.05)
+    if os.waitpid(pid, os.WNOHANG)[0]:
+        sys.exit(0)
+os.kill(pid, 9)
+sys.exit(1)' "$exitstat"
+}
+holds "so is the end of the terminal" hangs_up
 ends 127 "with a file" "$exitstat" -o "$dir/f" -- "$dir/none"
 nothing() { [ -z "$(files)" ]; }
 also "which is not made for nothing" nothing
@@ -501,14 +532,6 @@ sed 's/eax=0x00010101/eax=0x00010102/' "$here/recordings/vmx-boot" >"$dir/record
 fails "of a later version" 3 'version 2, .* does not know' "$exitstat"
 sed 's/eax=0x00010101/eax=0x00010301/' "$here/recordings/vmx-boot" >"$dir/recording"
 fails "of an unknown architecture" 3 'exit reasons 3, .* does not know' "$exitstat"
-gone() {
-	recorded vmx-boot
-	cat >>"$dir/recording" <<-END
-		# sample tsc=3600000000 uptime=13.5 time=1700000001.25 vcpus=2
-		   0x4ffffffb 0x00: eax=0x07080603 ebx=0x00000000 ecx=0x00000000 edx=0x9c000603
-		   0x4ffffffe 0x1e: eax=0x07080603 ebx=0xffffffff ecx=0x00000000 edx=0x9c000603
-	END
-}
 gone
 run "$exitstat" --csv .01 5
 stopped() {
@@ -537,7 +560,7 @@ for list in NONSENSE "" "HLT," ",HLT" 4294967296 0x REASON_ REASON_x -5 \
 done
 misused "invalid option" -1
 for interval in "" 0 0.0009 1000001 0x10 1e1 nan " 1" . 1.1.1; do
-	misused "no INTERVAL from 0.001 to 1e\\+06 seconds" "$interval"
+	misused "no INTERVAL from 0.001 to 1000000 seconds" "$interval"
 done
 misused "no INTERVAL .* comes after --" sleep 1
 misused "COUNT is a whole number from 1, not '0'" 1 0
@@ -591,7 +614,8 @@ at_signal() {
 	[ $status -eq $((128 + $(kill -l "$1"))) ] && tail -n 1 "$dir/f" | grep -q ,total, &&
 		[ "$(files)" = ./f ]
 }
-for signal in INT TERM HUP QUIT USR1 USR2 ALRM XCPU VTALRM PROF IO PWR RTMIN RTMAX; do
+for signal in INT TERM HUP QUIT USR1 USR2 ALRM XCPU VTALRM PROF IO PWR \
+	ABRT SEGV PIPE STKFLT RTMIN RTMAX; do
 	holds "at SIG$signal, a file is completed" at_signal $signal
 done
 # Under valgrind, reading takes longer than that, so there is nothing to wait for.
@@ -618,11 +642,17 @@ holds "nohup is respected" ignores
 echo old >"$dir/f"
 # The limit is on files, so a pipe takes the message.
 # shellcheck disable=SC2064 # an action, or none
-too_large() { (trap "$1" XFSZ && ulimit -f 0 && exec "$exitstat" -o "$dir/f") 2>&1 | cat >&2; }
+too_large() {
+	(trap "$1" XFSZ && ulimit -f "${2:-0}" && exec "$exitstat" -o "$dir/f" "${@:3}") 2>&1 |
+		cat >&2
+}
 untouched() { [ "$(cat "$dir/f")" = old ] && [ "$(files)" = ./f ]; }
 for action in '' -; do
 	fails "a file that cannot be written" 1 'File too large' too_large "$action"
 	also "leaves the old one, and nothing else" untouched
+	fails "a file that cannot be written any more" 1 'File too large' \
+		too_large "$action" 4 0.01 9999
+	also "leaves them, too, and is noticed at once" untouched
 done
 fails "a directory that is not there" 1 'No such file' "$exitstat" -o "$dir/none/f"
 fails "and then a command is not run" 1 'No such file' \
@@ -649,11 +679,30 @@ long() {
 	"$exitstat" -o "$name" && grep -q total "$name" && rm "$name"
 }
 holds "a name as long as can be" long
+fails "a name that is longer" 1 'File name too long' \
+	"$exitstat" -o "$dir/$(printf 'f%.0s' {1..256})" -- touch "$dir/ran"
+holds "then a command is not run either" [ ! -e "$dir/ran" ]
 keeps_mode() {
 	rm -f "$dir/f" && install -m 600 /dev/null "$dir/f" && "$exitstat" -o "$dir/f" &&
 		[ "$(stat -c %a "$dir/f")" = 600 ] && [ -s "$dir/f" ]
 }
 holds "the old file's mode is kept" keeps_mode
+keeps_group() {
+	rm -f "$dir/f" && install -m 640 -o nobody -g 12345 /dev/null "$dir/f" &&
+		"$exitstat" -o "$dir/f" &&
+		[ "$(stat -c '%a %U %g' "$dir/f")" = "640 nobody 12345" ] || return 1
+	chmod 711 "$dir" && chmod 644 "$dir/recording" && mkdir -m 777 "$dir/open" &&
+		install -m 660 -g 12345 /dev/null "$dir/open/f" &&
+		cp "$build/valgrind/exitstat" "$dir/open/" &&
+		setpriv --reuid nobody --regid 54321 --clear-groups \
+			"$dir/open/exitstat" -o "$dir/open/f" &&
+		[ "$(stat -c '%a %g' "$dir/open/f")" = "600 54321" ]
+}
+if [ "$(id -u)" -eq 0 ]; then
+	holds "so are owner and group, and another group gets nothing" keeps_group
+else
+	skips "owner and group" "only root can give files away"
+fi
 modeless() {
 	rm -f "$dir/f" && LD_PRELOAD=$build/fchmod.so "$build/valgrind/exitstat" -o "$dir/f" &&
 		grep -q total "$dir/f"
@@ -732,6 +781,19 @@ comes_up() {
 		grep 'reason="HLT"' "$dir/f.prom"
 }
 holds "switched on again, it is up" comes_up
+# So it does if nobody reads what it complains of, and if the host meanwhile was another one.
+others() {
+	{
+		cat "$here/recordings/absent" && echo '# lasts 3'
+		cat "$here/recordings/svm" && echo '# lasts 9' && cat "$here/recordings/vmx-boot"
+	} >"$dir/recording"
+}
+reasons_come_back() {
+	others
+	"$exitstat" --prometheus -r HLT,EPT_VIOLATION -o "$dir/f.prom" .01 30 2> >(true) &&
+		grep 'reason="EPT_VIOLATION"' "$dir/f.prom"
+}
+holds "it is up when the host has all reasons of -r" reasons_come_back
 recorded vmx-boot vmx-later
 mkdir "$dir/textfiles"
 "$exitstat" --prometheus -a -o "$dir/textfiles/exitstat.prom" .01 2
@@ -804,6 +866,8 @@ looks_like "resized back" live-boot.txt
 press Space
 looks_like "the next interval, at a key" live-interval.txt
 press z
+press C-Space
+looks_like "the same, at a key that means nothing" live-interval.txt
 press q
 holds "live: quits" ended 0
 live 0.5 2

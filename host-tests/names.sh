@@ -8,7 +8,7 @@ ktap_begin
 # shellcheck disable=SC2317 # holds calls it
 current() {
 	"$top/scripts/names" | diff "$top/tools/exitstat/names.h" - ||
-		{ echo "run: scripts/names >tools/exitstat/names.h" && return 1; }
+		{ echo "make it anew: see scripts/names" && return 1; }
 }
 holds "names.h is what scripts/names makes of the kernel's headers" current
 ktap_end

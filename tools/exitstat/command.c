@@ -6,15 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "options.h"
 
-/* What the terminal sends at Ctrl-C, Ctrl-\ and its end: the command gets it, too. */
+/* What the terminal sends at Ctrl-C and Ctrl-\: the command gets it, too. */
 static bool from_terminal(const siginfo_t *info)
 {
-	return info->si_code == SI_KERNEL && (info->si_signo == SIGINT ||
-	       info->si_signo == SIGQUIT || info->si_signo == SIGHUP);
+	return info->si_code == SI_KERNEL &&
+	       (info->si_signo == SIGINT || info->si_signo == SIGQUIT);
 }
 
 /*
@@ -35,10 +36,19 @@ static int wait_for(pid_t pid, const sigset_t *signals)
 
 bool command_run(char **command, const sigset_t *signals, const sigset_t *mask, int *status)
 {
+	const struct timespec now = {};
 	sigset_t awaited = *signals;
 	posix_spawnattr_t attr;
 	pid_t pid;
 	int error;
+
+	/* One that has come before the command is this program's: leave it pending. */
+	*status = sigtimedwait(signals, NULL, &now);
+	if (*status > 0) {
+		raise(*status);
+		*status += STATUS_SIGNAL;
+		return false;
+	}
 
 	sigaddset(&awaited, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &awaited, NULL);

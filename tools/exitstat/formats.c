@@ -43,7 +43,7 @@ void json_write(FILE *f, const struct report *report, const struct options *opti
 		"\"scope\":\"%s\",\"isa\":\"%s\"",
 		report->info.version, kind_name(report->kind), report->time,
 		scope_name(&report->info), isa_name(&report->info));
-	json_number(f, "vcpus", 0, report->vcpus ? report->vcpus : NAN);
+	json_number(f, "vcpus", 0, report->vcpus ? (double)report->vcpus : NAN);
 	json_number(f, "elapsed", 6, report->elapsed > 0 ? report->elapsed : NAN);
 	fprintf(f, ",\"restarted\":%s,\"untimed\":%s", report->restarted ? "true" : "false",
 		report->untimed ? "true" : "false");

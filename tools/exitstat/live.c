@@ -18,6 +18,10 @@
 #include "output.h"
 #include "signals.h"
 
+/* No key */
+#define ENDED (KEY_MAX + 1)
+#define CTRL_L ('L' - '@')
+
 /* The status line, two heading lines, the total, and the line of keys */
 #define LINES_BESIDE_ROWS 5
 
@@ -28,6 +32,8 @@ struct view {
 	bool paused;
 	/* Readable when a signal has come that would end this program */
 	int signals;
+	/* What is blocked while waiting */
+	sigset_t waiting_mask;
 	/* Two in turn: each is the base of the next. */
 	struct sample samples[2];
 	unsigned int nr_samples;
@@ -85,10 +91,13 @@ static void draw_table(const struct view *view)
 
 static void draw(const struct view *view)
 {
+	char title[80];
+
+	snprintf(title, sizeof(title), "exitstat: every %g s, by %s%s", view->options.interval,
+		 sort_key_name(view->options.sort), view->paused ? ", paused" : "");
 	erase();
 	attron(A_BOLD);
-	mvprintw(0, 0, "exitstat: every %g s, by %s%s", view->options.interval,
-		 sort_key_name(view->options.sort), view->paused ? ", paused" : "");
+	mvaddnstr(0, 0, title, COLS);
 	attroff(A_BOLD);
 	if (view->nr_samples > view->options.skip_first)
 		draw_table(view);
@@ -129,6 +138,7 @@ static bool press(struct view *view, int key, bool *sample_now)
 	case ' ':
 		*sample_now = true;
 		break;
+	case CTRL_L:
 	case KEY_RESIZE:
 		/* The terminal may have rearranged its contents. */
 		clear();
@@ -146,8 +156,9 @@ static int patience(const struct view *view)
 }
 
 /*
- * The next key, ERR if it is time for a sample, or OK if a signal, which is put into *signal, or
- * the end of the terminal ends the view.
+ * The next key, ERR if it is time for a sample, or ENDED if a signal, which is put into *signal, or
+ * the end of the terminal ends the view.  A change of the window's size, of which a signal tells
+ * that is blocked but here, is a key.
  */
 static int wait_for_key(const struct view *view, int *signal)
 {
@@ -156,18 +167,17 @@ static int wait_for_key(const struct view *view, int *signal)
 		{ .fd = view->signals, .events = POLLIN },
 	};
 	struct signalfd_siginfo info;
-	int key = getch();
+	int key = getch(), ms = key == ERR ? patience(view) : 0;
+	const struct timespec t = { ms / 1000, ms % 1000 * 1000000L };
 
-	/* A change of the window's size interrupts poll(), and is a key. */
-	if (key == ERR) {
-		poll(fds, 2, patience(view));
-		if (fds[1].revents && read(view->signals, &info, sizeof(info)) == sizeof(info)) {
-			*signal = (int)info.ssi_signo;
-			return OK;
-		}
-		key = getch();
+	ppoll(fds, 2, ms < 0 ? NULL : &t, &view->waiting_mask);
+	if (fds[1].revents && read(view->signals, &info, sizeof(info)) == sizeof(info)) {
+		*signal = (int)info.ssi_signo;
+		return ENDED;
 	}
-	return key == ERR && (fds[0].revents & (POLLHUP | POLLERR | POLLNVAL)) ? OK : key;
+	if (key == ERR)
+		key = getch();
+	return key == ERR && (fds[0].revents & (POLLHUP | POLLERR | POLLNVAL)) ? ENDED : key;
 }
 
 /* Returns false if the statistics have gone, true if the user or *signal has ended the view. */
@@ -183,7 +193,7 @@ static bool watch_screen(struct view *view, int *signal)
 		draw(view);
 
 		key = wait_for_key(view, signal);
-		if (key == OK)
+		if (key == ENDED)
 			return true;
 		sample_now = key == ERR && !view->paused && now() >= view->next;
 		/* As with vmstat, stop after COUNT reports, the last one after its interval. */
@@ -206,7 +216,7 @@ static bool terminal_suffices(void)
 int live_run(struct watch *watch, const struct options *options)
 {
 	struct view view = { .watch = watch, .options = *options };
-	sigset_t signals, mask;
+	sigset_t signals, mask, resize;
 	SCREEN *screen;
 	int signal = 0;
 	bool served;
@@ -228,6 +238,10 @@ int live_run(struct watch *watch, const struct options *options)
 			getenv("TERM") ? getenv("TERM") : "");
 		return STATUS_ERROR;
 	}
+	sigprocmask(SIG_BLOCK, NULL, &view.waiting_mask);
+	sigemptyset(&resize);
+	sigaddset(&resize, SIGWINCH);
+	sigprocmask(SIG_BLOCK, &resize, NULL);
 	cbreak();
 	noecho();
 	keypad(stdscr, TRUE);
@@ -239,5 +253,6 @@ int live_run(struct watch *watch, const struct options *options)
 	close(view.signals);
 	if (signal)
 		signals_end_by(signal);
-	return served ? STATUS_OK : complain_absent();
+	signals_restore(&mask);
+	return signal ? STATUS_SIGNAL + signal : served ? STATUS_OK : complain_absent();
 }

@@ -13,6 +13,9 @@
 #include "output.h"
 #include "signals.h"
 
+/* Seconds */
+#define WAIT_MAX 0.5
+
 static double now(void)
 {
 	struct timespec t;
@@ -30,17 +33,28 @@ static int wait_interval(double *next, const struct options *options, const sigs
 	*next = fmax(*next + options->interval, now());
 	for (;;) {
 		double left = fmax(*next - now(), 0);
+		/* If it is interrupted, a C library may wait anew: so not for long. */
+		double wait = fmin(left, WAIT_MAX);
 		struct timespec t = {
-			.tv_sec = (time_t)left,
-			.tv_nsec = (long)((left - floor(left)) * 1e9),
+			.tv_sec = (time_t)wait,
+			.tv_nsec = (long)((wait - floor(wait)) * 1e9),
 		};
-		int signal = sigtimedwait(signals, NULL, &t);
+		siginfo_t info;
 
-		if (signal > 0)
-			return signal;
+		if (sigtimedwait(signals, &info, &t) > 0 && !signals_is_own_write(&info))
+			return info.si_signo;
 		if (left <= 0)
 			return 0;
 	}
+}
+
+/* End by the signal, if there is one.  Process 1 may not, so it returns the shell's status. */
+static int ended_by(int signal, int status)
+{
+	if (!signal)
+		return status;
+	signals_end_by(signal);
+	return STATUS_SIGNAL + signal;
 }
 
 /*
@@ -80,19 +94,17 @@ static int report_intervals(struct watch *watch, const struct options *options,
 
 	if (!sink_close(&sink))
 		status = STATUS_ERROR;
-	if (signal)
-		signals_end_by(signal);
-	return status;
+	return ended_by(signal, status);
 }
 
 /*
  * Metrics are always since boot: Prometheus takes differences, and knows of restarts.  That the
- * host serves no statistics is a metric, too, and it may serve them again.
+ * host serves no statistics, or not all those of -r, is a metric, too, and it may do so again.
  */
 static int report_metrics(struct watch *watch, const struct options *options,
 			  const sigset_t *signals)
 {
-	int status = watch_init(watch, options), signal = 0;
+	int status = watch_init(watch, options, true), signal = 0;
 	struct sample samples[2], *base = NULL;
 	double next = now();
 	struct report report;
@@ -106,8 +118,8 @@ static int report_metrics(struct watch *watch, const struct options *options,
 	for (uint64_t i = 1; !signal; i++) {
 		struct sample *sample = &samples[i % 2];
 
-		if (status == STATUS_ABSENT && i > 1 && watch_possible())
-			status = watch_init(watch, options);
+		if (status != STATUS_OK && i > 1 && watch_possible())
+			status = watch_init(watch, options, false);
 		if (status == STATUS_OK && !sample_read(sample, watch, base))
 			status = complain_absent();
 		base = status == STATUS_OK ? sample : NULL;
@@ -122,11 +134,11 @@ static int report_metrics(struct watch *watch, const struct options *options,
 		signal = wait_interval(&next, options, signals);
 	}
 
+	if (status == STATUS_USAGE)
+		status = STATUS_ABSENT;
 	if (!sink_close(&sink))
 		status = STATUS_ERROR;
-	if (signal)
-		signals_end_by(signal);
-	return status;
+	return ended_by(signal, status);
 }
 
 /*
@@ -157,21 +169,33 @@ static int report_command(struct watch *watch, const struct options *options,
 		}
 	}
 	sink_close(&sink);
-	/* What came since the command ended. */
-	sigprocmask(SIG_SETMASK, mask, NULL);
 	return status;
+}
+
+static int report(struct watch *watch, const struct options *options, const sigset_t *signals,
+		  const sigset_t *mask)
+{
+	int status;
+
+	if (format_is_metrics(options->format))
+		return report_metrics(watch, options, signals);
+	status = watch_init(watch, options, true);
+	if (status != STATUS_OK)
+		return status;
+	return options->command ? report_command(watch, options, signals, mask) :
+				  report_intervals(watch, options, signals);
 }
 
 /*
  * If one of the standard descriptors is closed, a file that is opened would become it, and get
- * what is meant for it.  A directory can be neither read nor written, so errors stay errors.
+ * what is meant for it.  A path can be neither read nor written, so errors stay errors.
  */
 static void reserve_standard_descriptors(void)
 {
 	int fd;
 
 	do
-		fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);
@@ -188,19 +212,21 @@ int main(int argc, char **argv)
 	if (!options_parse(&options, argc, argv, &status))
 		return status;
 
-	/* Signals wait where there is something to put in order, or somebody to pass them to. */
-	sigemptyset(&signals);
-	if (options.file || options.command)
-		signals_block(&signals, &mask);
+	if (options.live) {
+		status = watch_init(&watch, &options, true);
+		return status == STATUS_OK ? live_run(&watch, &options) : status;
+	}
 
-	if (format_is_metrics(options.format))
-		return report_metrics(&watch, &options, &signals);
-	status = watch_init(&watch, &options);
-	if (status != STATUS_OK)
-		return status;
-	if (options.live)
-		return live_run(&watch, &options);
-	if (options.command)
-		return report_command(&watch, &options, &signals, &mask);
-	return report_intervals(&watch, &options, &signals);
+	/*
+	 * Signals wait where there is something to put in order, or somebody to pass them to.
+	 * They would not end process 1.
+	 */
+	sigemptyset(&signals);
+	if (options.file || options.command || getpid() == 1)
+		signals_block(&signals, &mask);
+	else
+		sigprocmask(SIG_BLOCK, NULL, &mask);
+	status = report(&watch, &options, &signals, &mask);
+	signals_restore(&mask);
+	return status;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Exit reasons of Linux 7.3's asm/vmx.h and asm/svm.h; written by scripts/names */
+/* Exit reasons in Linux 7.3's asm/vmx.h and asm/svm.h, by scripts/names */
 
 static const struct name vmx_names[] = {
 	{ 0, "EXCEPTION_NMI" },

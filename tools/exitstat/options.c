@@ -261,7 +261,7 @@ bool options_parse(struct options *options, int argc, char **argv, int *status)
 			if (options->interval == 0) {
 				if (parse_interval(optarg, &options->interval))
 					break;
-				usage_error("'%s' is no INTERVAL from %g to %g seconds; "
+				usage_error("'%s' is no INTERVAL from %g to %.0f seconds; "
 					    "a COMMAND comes after --",
 					    optarg, INTERVAL_MIN, INTERVAL_MAX);
 				return false;

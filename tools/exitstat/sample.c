@@ -29,7 +29,7 @@ static bool read_reason(uint32_t reason, struct exitstat *stat, unsigned int *re
 	return true;
 }
 
-static int watch_listed(struct watch *watch, const char *list)
+static int watch_listed(struct watch *watch, const char *list, bool at_first)
 {
 	for (;;) {
 		size_t len = strcspn(list, ",");
@@ -39,7 +39,8 @@ static int watch_listed(struct watch *watch, const char *list)
 
 		if (!reason_find(watch->info.isa, list, len, &reason) ||
 		    !read_reason(reason, &unused, &watch->reads))
-			return usage_error("this host has no exit reason '%.*s'", (int)len, list);
+			return at_first ? usage_error("this host has no exit reason '%.*s'",
+						      (int)len, list) : STATUS_USAGE;
 
 		for (size_t i = 0; i < watch->nr_reasons; i++)
 			twice |= watch->reasons[i] == reason;
@@ -64,7 +65,7 @@ bool watch_possible(void)
 	return exitstat_detect(&info) && known(&info);
 }
 
-int watch_init(struct watch *watch, const struct options *options)
+int watch_init(struct watch *watch, const struct options *options, bool at_first)
 {
 	int status = STATUS_OK;
 
@@ -79,7 +80,7 @@ int watch_init(struct watch *watch, const struct options *options)
 	}
 
 	for (size_t i = 0; i < options->nr_lists && status == STATUS_OK; i++)
-		status = watch_listed(watch, options->lists[i]);
+		status = watch_listed(watch, options->lists[i], at_first);
 	if (!options->nr_lists) {
 		watch->complete = true;
 		watch->nr_reasons = reasons_list(watch->info.isa, watch->reasons);
@@ -300,6 +301,7 @@ static void set_time(struct report *report, const struct sample *base, const str
 {
 	const struct moment *from = base ? &base->at : &(struct moment){};
 	bool scope_vm = report->info.scope == KVM_EXIT_STATS_SCOPE_VM;
+	double cycles = (double)report->total.cycles, most;
 
 	/* How many vCPUs have been online since boot is not known, so count those there are. */
 	report->vcpus = !base ? now->at.present :
@@ -315,16 +317,16 @@ static void set_time(struct report *report, const struct sample *base, const str
 
 	report->ticks = now->at.tsc - from->tsc;
 	/*
-	 * After a reset or a return to a snapshot, the guest's clocks have been set back, but not
-	 * its counters.
+	 * vCPUs may have been online only meanwhile.  But if there are more cycles than all of
+	 * them had time for, the guest's clocks may have been set back, e.g. by a return to a
+	 * snapshot, and not its counters.
 	 */
-	report->untimed = report->vcpus &&
-		(double)report->total.cycles >
-		(double)(max(now->tsc_after, now->at.tsc) - from->tsc) * report->vcpus;
-	if (report->untimed) {
+	most = (double)(max(now->tsc_after, now->at.tsc) - from->tsc);
+	if (report->vcpus && cycles > most * report->vcpus)
 		report->ticks = 0;
+	report->untimed = now->at.present && cycles > most * max(now->at.present, from->present);
+	if (report->untimed)
 		report->elapsed = 0;
-	}
 }
 
 void report_make(struct report *report, const struct watch *watch, const struct options *options,

@@ -57,7 +57,7 @@ struct report {
 	enum report_kind kind;
 	/* The counters have started over, so there are no figures. */
 	bool restarted;
-	/* The figures are of more time than the guest's clocks show. */
+	/* There are more cycles than time: what time the figures are about is not known. */
 	bool untimed;
 	struct exitstat_info info;
 	double time;
@@ -76,8 +76,11 @@ struct report {
 /* Does the host serve statistics that this program knows?  One CPUID. */
 bool watch_possible(void);
 
-/* Finds out what to watch.  If nothing, prints why and returns a status. */
-int watch_init(struct watch *watch, const struct options *options);
+/*
+ * Finds out what to watch.  If nothing, prints why and returns a status.  Reasons that this host
+ * lacks are the user's mistake at first, of which the usage tells; later on, they are the host's.
+ */
+int watch_init(struct watch *watch, const struct options *options, bool at_first);
 
 /*
  * Reads all that is watched.  previous is the sample before, NULL for the first one.

@@ -29,16 +29,22 @@ static void discard(struct sink *sink)
 }
 
 /*
- * The mode is the old file's, or the one that open() would have set: mkostemp() lets nobody else
- * read.  Some file systems, such as CIFS' and FAT, have modes of their own, and refuse.
+ * Owner, group and mode are the old file's, as far as they can be, or what open() would have set:
+ * mkostemp() lets nobody else read.  The old group's rights are not for another group.  Some file
+ * systems, such as CIFS' and FAT, have modes of their own, and refuse.
  */
 static void set_mode(int fd, const char *path)
 {
-	mode_t mask = umask(0);
+	mode_t mask = umask(0), mode = 0666 & ~mask;
 	struct stat st;
 
 	umask(mask);
-	if (fchmod(fd, lstat(path, &st) ? 0666 & ~mask : st.st_mode & 07777))
+	if (!lstat(path, &st)) {
+		mode = st.st_mode & 0777;
+		if (fchown(fd, st.st_uid, st.st_gid) && fchown(fd, (uid_t)-1, st.st_gid))
+			mode &= ~(mode_t)S_IRWXG;
+	}
+	if (fchmod(fd, mode))
 		return;
 }
 
@@ -120,8 +126,11 @@ bool sink_open(struct sink *sink, const struct options *options, FILE *stream)
 	if (!sink->path)
 		return true;
 	sink->stream = NULL;
-	/* Don't rename over /dev/null and the like. */
-	if (!lstat(sink->path, &st) && !S_ISREG(st.st_mode)) {
+	if (lstat(sink->path, &st)) {
+		if (errno != ENOENT)
+			return complain(sink);
+	} else if (!S_ISREG(st.st_mode)) {
+		/* Don't rename over /dev/null and the like. */
 		fprintf(stderr,
 			"exitstat: %s: not a regular file, which is all that can be replaced\n",
 			sink->path);
@@ -136,9 +145,14 @@ bool sink_report(struct sink *sink, const struct report *report, const struct op
 		return false;
 	sink->write(sink->stream, report, options, sink->first);
 	sink->first = false;
+	if (sink->path && sink->each_replaces)
+		return close_part(sink);
+	if (!fflush(sink->stream) && !ferror(sink->stream))
+		return true;
+	complain(sink);
 	if (sink->path)
-		return !sink->each_replaces || close_part(sink);
-	return (!fflush(sink->stream) && !ferror(sink->stream)) || complain(sink);
+		discard(sink);
+	return false;
 }
 
 bool sink_close(struct sink *sink)

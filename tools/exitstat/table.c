@@ -138,7 +138,7 @@ static void write_header(FILE *f, const struct report *report)
 	if (report->vcpus)
 		fprintf(f, "%u vCPU%s, ", report->vcpus, report->vcpus == 1 ? "" : "s");
 	if (report->untimed)
-		fputs("a clock was set back", f);
+		fputs("more cycles than time", f);
 	else if (report->kind == REPORT_COMMAND)
 		fprintf(f, "while the command ran: %.3f s", report->elapsed);
 	else if (report->kind == REPORT_INTERVAL)
