@@ -89,10 +89,11 @@ static void kvm_exit_stats_update(void)
 
 	/*
 	 * Intervals begin with interrupts or preemption disabled, so none
-	 * begins after the first synchronize_rcu().  Drop them twice: a vCPU that is put during the
-	 * first pass may turn open into resumed, but only once.  An interval
-	 * that is missed all the same ends before "enabled" goes off, or is
-	 * dropped when accounting is switched on again.
+	 * begins after the first synchronize_rcu().  Drop them twice: a vCPU
+	 * that is put during the first pass may turn open into resumed, but
+	 * only once.  An interval that is missed all the same ends before
+	 * "enabled" goes off, or is dropped when accounting is switched on
+	 * again.
 	 */
 	if (enable) {
 		kvm_exit_stats_drop_intervals();
@@ -342,14 +343,14 @@ static u64 kvm_exit_stats_vm_sum(struct kvm *kvm, u32 slot, bool cycles)
 
 static u64 kvm_exit_stats_host_sum(u32 slot, bool cycles)
 {
+	const struct kvm_exit_stats *stats;
 	unsigned int n = 0;
 	u64 sum = 0;
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		sum += kvm_exit_stats_slot_or_total(&per_cpu(kvm_cpu_exit_stats,
-							     cpu),
-						    slot, cycles);
+		stats = &per_cpu(kvm_cpu_exit_stats, cpu);
+		sum += kvm_exit_stats_slot_or_total(stats, slot, cycles);
 		if (!(++n % SUMS_PER_RESCHED))
 			cond_resched();
 	}

@@ -25,8 +25,8 @@
  * The life of an interval, which lasts from a VM exit until KVM has handled it.
  * Each vCPU has one.  Its state is what "start" holds:
  *
- *   closed   There is nothing to account.  CLOSED: the last exit is not counted,
- *            or there was none.  COUNTED, or negated cycles: it is.
+ *   closed   There is nothing to account.  CLOSED: the last exit is not
+ *            counted, or there was none.  COUNTED, or negated cycles: it is.
  *   open     The TSC at the VM exit, which is below bit 62.
  *   resumed  RESUMED: the exit is counted, but KVM isn't done with it: the vCPU
  *            was put meanwhile, or user space was asked for something.  What
@@ -50,9 +50,9 @@
  *                       off: account nothing
  *
  * stop() subtracts the TSC from "start" before it knows the state.  The top two
- * bits still tell: 00 is open, 10 is RESUMED, 11 is closed.
- * 10 and 11 may have a TSC subtracted.  If the TSC has stood still or gone back
- * since the exit, the difference looks open, although it is no start.
+ * bits still tell: 00 is open, 10 is RESUMED, 11 is closed.  10 and 11 may have
+ * a TSC subtracted.  If the TSC has stood still or gone back since the exit,
+ * the difference looks open, although it is no start.
  */
 #define KVM_EXIT_STATS_CLOSED		(~0ULL)
 #define KVM_EXIT_STATS_COUNTED		(~0ULL - 1)
@@ -125,8 +125,8 @@ static __always_inline void kvm_exit_stats_cancel(struct kvm_vcpu *vcpu)
 }
 
 /*
- * The TSC right after the VM exit, or now, if it wasn't read then.  To be called
- * in the same section with interrupts disabled as start().
+ * The TSC right after the VM exit, or now, if it wasn't read then.  To be
+ * called in the same section with interrupts disabled as start().
  */
 static __always_inline u64 kvm_exit_stats_exit_tsc(struct kvm_vcpu *vcpu)
 {
@@ -219,8 +219,8 @@ static __always_inline void kvm_exit_stats_complete(struct kvm_vcpu *vcpu)
 }
 
 /*
- * From now on, the vCPU may find another TSC: its CPU has changed, or the TSC is
- * unstable.  Note that also if accounting is off, as it may be switched on.
+ * From now on, the vCPU may find another TSC: its CPU has changed, or the TSC
+ * is unstable.  Note that also if accounting is off, as it may be switched on.
  */
 static inline void kvm_exit_stats_new_tsc(struct kvm_vcpu *vcpu)
 {

@@ -37,7 +37,7 @@ configured() {
 	grep -x 'CONFIG_DEBUG_INFO=y' .config || return 1
 	eval "$recipe"
 }
-is_set() { grep -x "CONFIG_$1" .config || ! grep "CONFIG_${1%%=*}\b" .config; }
+is_set() { grep -x "CONFIG_$1" .config; }
 is_off() { ! grep "^CONFIG_$1=" .config; }
 for choice in DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT DEBUG_INFO_DWARF4 DEBUG_INFO_DWARF5; do
 	holds "$choice: configures" configured $choice

@@ -387,6 +387,8 @@ static bool goes_while_its_parameter_is_written(void)
 	shared->exits = 0;
 	for (int i = 0; pid > 0 && i < 10 && ok; i++)
 		ok = run("modprobe kvm_intel") && unload();
+	if (pid < 0)
+		return false;
 	ksft_print_msg("written %" PRIu64 " times\n", shared->exits);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);

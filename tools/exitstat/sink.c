@@ -44,8 +44,7 @@ static void set_mode(int fd, const char *path)
 		if (fchown(fd, st.st_uid, st.st_gid) && fchown(fd, (uid_t)-1, st.st_gid))
 			mode &= ~(mode_t)S_IRWXG;
 	}
-	if (fchmod(fd, mode))
-		return;
+	(void)fchmod(fd, mode);
 }
 
 /* Its name does not depend on the file's, so that it can't be too long if that is not. */
