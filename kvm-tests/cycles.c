@@ -255,13 +255,13 @@ static struct run in(const char *what, uint64_t bytes)
 static bool completion_is_in(void)
 {
 	struct run one, many;
-	uint64_t more;
+	int64_t more;
 
 	pin(0);
 	one = in("one byte", 1);
 	many = in("many bytes", IN_BYTES);
 	more = mean(&many.f, EXIT_REASON_IO_INSTRUCTION) - mean(&one.f, EXIT_REASON_IO_INSTRUCTION);
-	ksft_print_msg("%d bytes more cost %" PRIu64 " cycles\n", IN_BYTES - 1, more);
+	ksft_print_msg("%d bytes more cost %" PRId64 " cycles\n", IN_BYTES - 1, more);
 	/* With the data, KVM enters the guest once more, which exits to see that it is done. */
 	return sane("one", &one) && sane("many", &many) && fits("many", &many) &&
 	       one.f.exits[EXIT_REASON_IO_INSTRUCTION] == 2 * NR_IN + 1 &&
