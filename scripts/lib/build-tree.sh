@@ -42,6 +42,7 @@ build_tree() {
 		for patch in "$top/patches/$kernel"/[0-9]*.patch; do
 			cat "$patch"
 			for file in $(adds "$patch"); do cat "$(kept_in "$file")" 2>&1 || true; done
+			for file in $(edits "$patch"); do cat "$top/patches/edits/$file"; done
 		done
 	} | sha256sum | cut -c1-16)
 	! series_commit=$(git -C "$tree" rev-parse -q --verify "$series^{commit}" 2>/dev/null) ||

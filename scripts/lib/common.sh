@@ -75,6 +75,10 @@ kept_in() {
 # adds PATCH: the files that its commit adds
 adds() { sed -n '/^diff /q; s/^Adds: //p' "$1"; }
 
+# edits PATCH: what its commit changes in files that an earlier one adds, also kept once for all
+# kernels: the name of a file in patches/edits/, if any
+edits() { sed -n '/^diff /q; s/^Edits: //p' "$1"; }
+
 # config_fragments X.Y: the kernel's configuration, one file a line, the last word
 # on a symbol counts.
 config_fragments() {
