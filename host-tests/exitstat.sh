@@ -151,6 +151,21 @@ musl() {
 		runs_here "$build/musl/exitstat"
 }
 holds "another C library will do" musl
+# A file of 2040 is one that 32 bits have no room for.
+bits32() {
+	local status=0
+	make -s -C "$tool" O="$build/m32" CC="gcc -m32" NCURSES=0 || return
+	touch -d 2040-01-01 "$dir/f2040"
+	"$build/m32/exitstat" --prometheus -o "$dir/f2040" || status=$?
+	[ $status -eq 0 ] || [ $status -eq 3 ] || return
+	grep -q '^kvm_guest_exit_stats_up [01]$' "$dir/f2040"
+	rm "$dir/f2040"
+}
+if echo 'int main(void) { return 0; }' | gcc -m32 -static -xc - -o "$dir/m32" 2>/dev/null; then
+	holds "32 bits will do, also for files of 2040" bits32
+else
+	skips "32 bits will do, also for files of 2040" "there is no C library of 32 bits here"
+fi
 # Two machines that are not this one: terminfo is in ncurses, or there is no static one at all.
 cat >"$dir/cc-merged" <<'END'
 #!/bin/bash
