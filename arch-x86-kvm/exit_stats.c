@@ -16,25 +16,29 @@
 #include <linux/nospec.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
+#include <linux/srcu.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
 
 #include "cpuid.h"
 #include "exit_stats.h"
+#include "x86.h"
 
 /* Pseudo-slot: the sum of all slots */
 #define TOTAL	KVM_EXIT_STATS_NR_SLOTS
 
-enum kvm_exit_stats_scope {
-	SCOPE_OFF  = 0,
-	SCOPE_VM   = KVM_EXIT_STATS_SCOPE_VM,
-	SCOPE_HOST = KVM_EXIT_STATS_SCOPE_HOST,
-};
+#define SCOPE_OFF	KVM_EXIT_STATS_SCOPE_OFF
+#define SCOPE_VM	KVM_EXIT_STATS_SCOPE_VM
+#define SCOPE_HOST	KVM_EXIT_STATS_SCOPE_HOST
 
-static const char * const scope_names[] = {
-	[SCOPE_OFF]  = "off",
-	[SCOPE_VM]   = "vm",
-	[SCOPE_HOST] = "host",
+/* Scope "vm", but only for VMs whose user space asked for it */
+#define POLICY_ASK	(SCOPE_HOST + 1)
+
+static const char * const policies[] = {
+	[SCOPE_OFF]	= "off",
+	[SCOPE_VM]	= "vm",
+	[SCOPE_HOST]	= "host",
+	[POLICY_ASK]	= "ask",
 };
 
 DEFINE_STATIC_KEY_FALSE(kvm_exit_stats_starting);
@@ -45,13 +49,15 @@ EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_exit_stats_enabled);
 
 DEFINE_PER_CPU_ALIGNED(struct kvm_exit_stats, kvm_cpu_exit_stats);
 
-static_assert(KVM_EXIT_STATS_OTHER + 1 <= KVM_EXIT_STATS_NR_SLOTS);
+static_assert(KVM_EXIT_STATS_NR_DIRECT <= KVM_EXIT_STATS_OTHER);
 
 static DEFINE_MUTEX(kvm_exit_stats_lock);
-static int exit_stats_scope __read_mostly = SCOPE_VM;
-/* The last scope other than "off".  Guests read it until "enabled" goes off. */
-static int exit_stats_served __read_mostly = SCOPE_VM;
-u32 kvm_exit_stats_isa __read_mostly;
+static int exit_stats_policy __read_mostly = SCOPE_VM;
+static bool exit_stats_fold __read_mostly;
+const struct kvm_exit_stats_isa *kvm_exit_stats_isa __read_mostly;
+
+/* Guests that read by these parameters, which may take a while */
+DEFINE_STATIC_SRCU(kvm_exit_stats_srcu);
 
 /*
  * This may miss an interval: kvm_for_each_vcpu() skips vCPUs that are not
@@ -80,7 +86,7 @@ static void kvm_exit_stats_drop_intervals(void)
 
 static void kvm_exit_stats_update(void)
 {
-	bool enable = kvm_exit_stats_isa && exit_stats_scope != SCOPE_OFF;
+	bool enable = kvm_exit_stats_isa && exit_stats_policy != SCOPE_OFF;
 
 	lockdep_assert_held(&kvm_exit_stats_lock);
 
@@ -108,18 +114,29 @@ static void kvm_exit_stats_update(void)
 	}
 }
 
+/*
+ * There are readers only while there is a vendor module.  Don't wait otherwise:
+ * when kvm.ko goes, its SRCU is torn down before its parameters.
+ */
+static void kvm_exit_stats_wait_for_readers(void)
+{
+	lockdep_assert_held(&kvm_exit_stats_lock);
+
+	if (kvm_exit_stats_isa)
+		synchronize_srcu(&kvm_exit_stats_srcu);
+}
+
 static int exit_stats_param_set(const char *val, const struct kernel_param *kp)
 {
-	int scope = sysfs_match_string(scope_names, val);
+	int policy = sysfs_match_string(policies, val);
 
-	if (scope < 0)
-		return scope;
+	if (policy < 0)
+		return policy;
 
 	mutex_lock(&kvm_exit_stats_lock);
-	WRITE_ONCE(exit_stats_scope, scope);
-	if (scope != SCOPE_OFF)
-		WRITE_ONCE(exit_stats_served, scope);
+	WRITE_ONCE(exit_stats_policy, policy);
 	kvm_exit_stats_update();
+	kvm_exit_stats_wait_for_readers();
 	mutex_unlock(&kvm_exit_stats_lock);
 
 	return 0;
@@ -128,7 +145,7 @@ static int exit_stats_param_set(const char *val, const struct kernel_param *kp)
 static int exit_stats_param_get(char *buffer, const struct kernel_param *kp)
 {
 	return sysfs_emit(buffer, "%s\n",
-			  scope_names[READ_ONCE(exit_stats_scope)]);
+			  policies[READ_ONCE(exit_stats_policy)]);
 }
 
 static const struct kernel_param_ops exit_stats_param_ops = {
@@ -138,30 +155,99 @@ static const struct kernel_param_ops exit_stats_param_ops = {
 
 module_param_cb(exit_stats, &exit_stats_param_ops, NULL, 0644);
 MODULE_PARM_DESC(exit_stats,
-		 "VM exits a guest sees via CPUID: vm (own, default), host (all guests'), off");
+		 "VM exits guests see: vm (own, default), ask (own, if asked), host (all), off");
 
-void kvm_exit_stats_set_isa(u32 isa)
+static int exit_stats_fold_param_set(const char *val,
+				     const struct kernel_param *kp)
+{
+	int r;
+
+	mutex_lock(&kvm_exit_stats_lock);
+	r = param_set_bool(val, kp);
+	if (!r)
+		kvm_exit_stats_wait_for_readers();
+	mutex_unlock(&kvm_exit_stats_lock);
+
+	return r;
+}
+
+static const struct kernel_param_ops exit_stats_fold_param_ops = {
+	.flags = KERNEL_PARAM_OPS_FL_NOARG,
+	.set = exit_stats_fold_param_set,
+	.get = param_get_bool,
+};
+
+module_param_cb(exit_stats_fold, &exit_stats_fold_param_ops, &exit_stats_fold,
+		0644);
+MODULE_PARM_DESC(exit_stats_fold,
+		 "Fold VM exits that the host may have caused into guests' total (default: N)");
+
+/* @id is KVM_EXIT_STATS_ISA_*, or zero if the vendor module goes. */
+void kvm_exit_stats_set_isa(u32 id)
 {
 	mutex_lock(&kvm_exit_stats_lock);
-	kvm_exit_stats_isa = isa;
+	kvm_exit_stats_isa = kvm_exit_stats_find_isa(id);
 	kvm_exit_stats_update();
 	mutex_unlock(&kvm_exit_stats_lock);
 }
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_exit_stats_set_isa);
 
+/* The scopes that user space can ask for, as a mask */
+int kvm_exit_stats_check_cap(void)
+{
+	if (!kvm_exit_stats_isa)
+		return 0;
+
+	return BIT(SCOPE_OFF) | BIT(SCOPE_VM) | BIT(SCOPE_HOST);
+}
+
+int kvm_exit_stats_enable_cap(struct kvm *kvm, u64 scope)
+{
+	int r = -EINVAL;
+
+	if (!kvm_exit_stats_isa || scope > SCOPE_HOST)
+		return r;
+
+	mutex_lock(&kvm->lock);
+	if (!kvm->created_vcpus) {
+		kvm->arch.exit_stats.asked = true;
+		kvm->arch.exit_stats.scope = scope;
+		r = 0;
+	}
+	mutex_unlock(&kvm->lock);
+
+	return r;
+}
+
+/* What the VM's guest is served: no more than the host and the VMM allow. */
+static int kvm_exit_stats_scope(struct kvm *kvm)
+{
+	int policy = READ_ONCE(exit_stats_policy);
+	bool asked = kvm->arch.exit_stats.asked;
+	int scope = policy;
+
+	if (policy == POLICY_ASK)
+		scope = asked ? SCOPE_VM : SCOPE_OFF;
+
+	return asked ? min_t(int, scope, kvm->arch.exit_stats.scope) : scope;
+}
+
 /* Add a fully created vCPU to its VM's sums. */
 void kvm_exit_stats_vcpu_publish(struct kvm_vcpu *vcpu)
 {
 	llist_add(&vcpu->arch.exit_stats.node,
-		  &vcpu->kvm->arch.exit_stats_vcpus);
+		  &vcpu->kvm->arch.exit_stats.vcpus);
 }
 
 /*
- * User space hardly ever sets entries for the leaves.  Note here whether it
- * did, so that reads need not search for one.
+ * Note what user space says about the leaves, so that reads need not search.  It
+ * hardly ever sets entries for them.  It may deny that there is a hypervisor, in
+ * which case there are no leaves of a hypervisor's.
  */
 void kvm_exit_stats_vcpu_after_set_cpuid(struct kvm_vcpu *vcpu)
 {
+	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
+	struct kvm_cpuid_entry2 *entry;
 	bool has_entry = false;
 	int i;
 
@@ -172,13 +258,22 @@ void kvm_exit_stats_vcpu_after_set_cpuid(struct kvm_vcpu *vcpu)
 			     function <= KVM_EXIT_STATS_LEAF_LAST;
 	}
 
-	vcpu->arch.exit_stats.has_cpuid_entry = has_entry;
+	es->has_cpuid_entry = has_entry;
+
+	entry = kvm_find_cpuid_entry(vcpu, 1);
+	es->has_hypervisor = entry &&
+			     cpuid_entry_has(entry, X86_FEATURE_HYPERVISOR);
 }
 
 static u32 kvm_exit_stats_slot(struct kvm_vcpu *vcpu)
 {
-	return min_t(u32, kvm_exit_stats_basic_reason(vcpu),
-		     KVM_EXIT_STATS_OTHER);
+	u32 reason = *vcpu->arch.exit_stats.reason;
+
+	if (reason < KVM_EXIT_STATS_NR_DIRECT)
+		return reason;
+
+	return kvm_exit_stats_slot_of(kvm_exit_stats_isa,
+				      reason & kvm_exit_stats_isa->mask);
 }
 
 /*
@@ -275,28 +370,10 @@ void __kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 	preempt_enable();
 }
 
-void __kvm_exit_stats_stop_other(struct kvm_vcpu *vcpu, u64 neg_cycles)
+/* For few exits, e.g. failed VM entries, the reason itself is not the slot. */
+void __kvm_exit_stats_stop_indirect(struct kvm_vcpu *vcpu, u64 neg_cycles)
 {
-	kvm_exit_stats_account(vcpu, KVM_EXIT_STATS_OTHER, neg_cycles);
-}
-
-/*
- * The SDM skips these numbers.  VMX_EXIT_REASONS can't tell: it also lacks
- * reasons that the SDM defines.
- */
-static bool vmx_exit_reason_is_defined(u32 reason)
-{
-	switch (reason) {
-	case 35:
-	case 38:
-	case 42:
-	case 71:
-	case 82:
-	case 83:
-		return false;
-	default:
-		return reason <= KVM_EXIT_STATS_REASON_MAX;
-	}
+	kvm_exit_stats_account(vcpu, kvm_exit_stats_slot(vcpu), neg_cycles);
 }
 
 static u64 kvm_exit_stats_counter(const struct kvm_exit_stat *stat, bool cycles)
@@ -327,7 +404,7 @@ static u64 kvm_exit_stats_slot_or_total(const struct kvm_exit_stats *stats,
 
 static u64 kvm_exit_stats_vm_sum(struct kvm *kvm, u32 slot, bool cycles)
 {
-	struct llist_node *first = READ_ONCE(kvm->arch.exit_stats_vcpus.first);
+	struct llist_node *first = READ_ONCE(kvm->arch.exit_stats.vcpus.first);
 	struct kvm_vcpu_exit_stats *es;
 	unsigned int n = 0;
 	u64 sum = 0;
@@ -390,11 +467,33 @@ static u64 kvm_exit_stats_sum_exits(struct kvm_vcpu *vcpu, int scope, u32 slot)
 	return sum;
 }
 
-static void kvm_exit_stats_fill_entry(struct kvm_vcpu *vcpu, u32 function,
-				      u32 index, struct kvm_cpuid_entry2 *entry)
+/* Guests get cycles in ticks of their own TSC, which the CPU may scale. */
+static u64 kvm_exit_stats_sum_cycles(struct kvm_vcpu *vcpu, int scope, u32 slot)
 {
-	int scope = READ_ONCE(exit_stats_served);
-	u32 slot = TOTAL;
+	return kvm_scale_tsc(kvm_exit_stats_sum(vcpu, scope, slot, true),
+			     vcpu->arch.l1_tsc_scaling_ratio);
+}
+
+/* The slot that a guest reads, or -1 if it may not, or if there is none. */
+static int kvm_exit_stats_readable_slot(u32 reason)
+{
+	u32 slot = kvm_exit_stats_slot_of(kvm_exit_stats_isa, reason);
+
+	if (slot == KVM_EXIT_STATS_OTHER)
+		return -1;
+
+	if (READ_ONCE(exit_stats_fold) &&
+	    kvm_exit_stats_is_of_host(kvm_exit_stats_isa, reason))
+		return -1;
+
+	return array_index_nospec(slot, KVM_EXIT_STATS_NR_SLOTS);
+}
+
+static void kvm_exit_stats_fill_entry(struct kvm_vcpu *vcpu, int scope,
+				      u32 function, u32 index,
+				      struct kvm_cpuid_entry2 *entry)
+{
+	int slot = TOTAL;
 	u64 value;
 
 	entry->eax = 0;
@@ -405,7 +504,7 @@ static void kvm_exit_stats_fill_entry(struct kvm_vcpu *vcpu, u32 function,
 	switch (function) {
 	case KVM_EXIT_STATS_LEAF_SIGNATURE:
 		entry->eax = KVM_EXIT_STATS_VERSION |
-			     kvm_exit_stats_isa << KVM_EXIT_STATS_ISA_SHIFT |
+			     kvm_exit_stats_isa->id << KVM_EXIT_STATS_ISA_SHIFT |
 			     scope << KVM_EXIT_STATS_SCOPE_SHIFT;
 		entry->ebx = KVM_EXIT_STATS_SIGNATURE_EBX;
 		entry->ecx = KVM_EXIT_STATS_SIGNATURE_ECX;
@@ -413,11 +512,11 @@ static void kvm_exit_stats_fill_entry(struct kvm_vcpu *vcpu, u32 function,
 		return;
 	case KVM_EXIT_STATS_LEAF_REASON_EXITS:
 	case KVM_EXIT_STATS_LEAF_REASON_CYCLES:
-		if (!vmx_exit_reason_is_defined(index)) {
+		slot = kvm_exit_stats_readable_slot(index);
+		if (slot < 0) {
 			entry->edx = KVM_EXIT_STATS_UNDEFINED;
 			return;
 		}
-		slot = array_index_nospec(index, KVM_EXIT_STATS_NR_SLOTS);
 		break;
 	}
 
@@ -430,7 +529,7 @@ static void kvm_exit_stats_fill_entry(struct kvm_vcpu *vcpu, u32 function,
 		break;
 	case KVM_EXIT_STATS_LEAF_CYCLES:
 	case KVM_EXIT_STATS_LEAF_REASON_CYCLES:
-		value = kvm_exit_stats_sum(vcpu, scope, slot, true);
+		value = kvm_exit_stats_sum_cycles(vcpu, scope, slot);
 		entry->ecx = lower_32_bits(value);
 		entry->ebx = upper_32_bits(value);
 		break;
@@ -440,18 +539,27 @@ static void kvm_exit_stats_fill_entry(struct kvm_vcpu *vcpu, u32 function,
 struct kvm_cpuid_entry2 *__kvm_exit_stats_cpuid_entry(struct kvm_vcpu *vcpu,
 						      u32 function, u32 index)
 {
+	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
 	struct kvm_cpuid_entry2 *entry;
+	int scope, idx;
 
-	if (!static_branch_likely(&kvm_exit_stats_enabled))
+	if (!static_branch_likely(&kvm_exit_stats_enabled) ||
+	    !es->has_hypervisor)
 		return NULL;
 
-	if (unlikely(vcpu->arch.exit_stats.has_cpuid_entry)) {
+	if (unlikely(es->has_cpuid_entry)) {
 		entry = kvm_find_cpuid_entry_index(vcpu, function, index);
 		if (entry)
 			return entry;
 	}
 
-	entry = &vcpu->arch.exit_stats.cpuid_entry;
-	kvm_exit_stats_fill_entry(vcpu, function, index, entry);
-	return entry;
+	/* Who narrows the scope waits for those who still sum by the old one. */
+	idx = srcu_read_lock(&kvm_exit_stats_srcu);
+	scope = kvm_exit_stats_scope(vcpu->kvm);
+	if (scope != SCOPE_OFF)
+		kvm_exit_stats_fill_entry(vcpu, scope, function, index,
+					  &es->cpuid_entry);
+	srcu_read_unlock(&kvm_exit_stats_srcu, idx);
+
+	return scope == SCOPE_OFF ? NULL : &es->cpuid_entry;
 }

@@ -18,8 +18,10 @@
 #define KVM_EXIT_STATS_LEAF_FIRST	KVM_EXIT_STATS_LEAF_SIGNATURE
 #define KVM_EXIT_STATS_LEAF_LAST	KVM_EXIT_STATS_LEAF_REASON_CYCLES
 
-/* One slot for all reasons above the highest known one. */
-#define KVM_EXIT_STATS_OTHER		(KVM_EXIT_STATS_REASON_MAX + 1)
+/* Reasons below this have the slot of their number. */
+#define KVM_EXIT_STATS_NR_DIRECT	(KVM_EXIT_STATS_REASON_MAX + 1)
+/* All reasons that aren't defined, but for those below, share a slot. */
+#define KVM_EXIT_STATS_OTHER		(KVM_EXIT_STATS_NR_SLOTS - 1)
 
 /*
  * The life of an interval, which lasts from a VM exit until KVM has handled it.
@@ -68,13 +70,48 @@ DECLARE_STATIC_KEY_FALSE(kvm_exit_stats_starting);
 DECLARE_STATIC_KEY_FALSE(kvm_exit_stats_enabled);
 DECLARE_PER_CPU_ALIGNED(struct kvm_exit_stats, kvm_cpu_exit_stats);
 
-/*
- * KVM_EXIT_STATS_ISA_*, or zero if no vendor module that accounts is loaded.
- * Constant while there are VMs, as these pin the vendor module.
- */
-extern u32 kvm_exit_stats_isa;
+/* Reasons @first to @last are counted in the slots from @slot on. */
+struct kvm_exit_stats_range {
+	u32 first;
+	u32 last;
+	u32 slot;
+};
 
-void kvm_exit_stats_set_isa(u32 isa);
+/* The exit reasons of an ISA */
+struct kvm_exit_stats_isa {
+	/* KVM_EXIT_STATS_ISA_* */
+	u32 id;
+	/* The part of the vendor module's exit reason that is the reason */
+	u32 mask;
+
+	const struct kvm_exit_stats_range *defined;
+	unsigned int nr_defined;
+
+	/* What the host causes, or may have caused */
+	const u32 *of_host;
+	unsigned int nr_of_host;
+
+	const struct trace_print_flags *names;
+	unsigned int nr_names;
+};
+
+/*
+ * NULL if no vendor module that accounts is loaded.  Constant while there are
+ * VMs, as these pin the vendor module.
+ */
+extern const struct kvm_exit_stats_isa *kvm_exit_stats_isa;
+
+const struct kvm_exit_stats_isa *kvm_exit_stats_find_isa(u32 id);
+u32 kvm_exit_stats_slot_of(const struct kvm_exit_stats_isa *isa, u32 reason);
+u32 kvm_exit_stats_reason_of(const struct kvm_exit_stats_isa *isa, u32 slot);
+const char *kvm_exit_stats_name_of(const struct kvm_exit_stats_isa *isa,
+				   u32 reason);
+bool kvm_exit_stats_is_of_host(const struct kvm_exit_stats_isa *isa,
+			       u32 reason);
+
+void kvm_exit_stats_set_isa(u32 id);
+int kvm_exit_stats_check_cap(void);
+int kvm_exit_stats_enable_cap(struct kvm *kvm, u64 scope);
 void kvm_exit_stats_vcpu_publish(struct kvm_vcpu *vcpu);
 void kvm_exit_stats_vcpu_after_set_cpuid(struct kvm_vcpu *vcpu);
 void kvm_exit_stats_create_host_debugfs(void);
@@ -83,7 +120,7 @@ void kvm_exit_stats_create_vcpu_debugfs(struct kvm_vcpu *vcpu,
 					struct dentry *dentry);
 void __kvm_exit_stats_stop(struct kvm_vcpu *vcpu);
 void __kvm_exit_stats_reopen(struct kvm_vcpu *vcpu);
-void __kvm_exit_stats_stop_other(struct kvm_vcpu *vcpu, u64 neg_cycles);
+void __kvm_exit_stats_stop_indirect(struct kvm_vcpu *vcpu, u64 neg_cycles);
 void __kvm_exit_stats_vcpu_load(struct kvm_vcpu *vcpu);
 void __kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu);
 struct kvm_cpuid_entry2 *__kvm_exit_stats_cpuid_entry(struct kvm_vcpu *vcpu,
@@ -141,11 +178,6 @@ static __always_inline u64 kvm_exit_stats_exit_tsc(struct kvm_vcpu *vcpu)
 	return rdtsc();
 }
 
-static __always_inline u32 kvm_exit_stats_basic_reason(struct kvm_vcpu *vcpu)
-{
-	return (u16)*vcpu->arch.exit_stats.reason;
-}
-
 /*
  * Nothing else writes the vCPU's counters meanwhile: either the interval is
  * closed, so that kvm_exit_stats_vcpu_put() leaves them alone, or preemption is
@@ -193,9 +225,9 @@ static __always_inline void kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 
 	/* This is CLOSED, i.e. one cycle, if drop_intervals() just wrote it. */
 	neg_cycles = READ_ONCE(vcpu->arch.exit_stats.start);
-	reason = kvm_exit_stats_basic_reason(vcpu);
-	if (unlikely(reason > KVM_EXIT_STATS_REASON_MAX)) {
-		__kvm_exit_stats_stop_other(vcpu, neg_cycles);
+	reason = *vcpu->arch.exit_stats.reason;
+	if (unlikely(reason >= KVM_EXIT_STATS_NR_DIRECT)) {
+		__kvm_exit_stats_stop_indirect(vcpu, neg_cycles);
 		return;
 	}
 
@@ -253,8 +285,18 @@ kvm_exit_stats_cpuid_entry(struct kvm_vcpu *vcpu, u32 function, u32 index)
 	return NULL;
 }
 #else
-static inline void kvm_exit_stats_set_isa(u32 isa)
+static inline void kvm_exit_stats_set_isa(u32 id)
 {
+}
+
+static inline int kvm_exit_stats_check_cap(void)
+{
+	return 0;
+}
+
+static inline int kvm_exit_stats_enable_cap(struct kvm *kvm, u64 scope)
+{
+	return -EINVAL;
 }
 
 static inline void kvm_exit_stats_vcpu_init(struct kvm_vcpu *vcpu)

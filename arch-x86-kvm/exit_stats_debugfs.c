@@ -9,25 +9,8 @@
 #include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
-#include <linux/tracepoint-defs.h>
-
-#include <asm/vmx.h>
 
 #include "exit_stats.h"
-
-static const struct trace_print_flags vmx_exit_reasons[] = { VMX_EXIT_REASONS };
-
-static const char *vmx_exit_reason_name(u32 reason)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(vmx_exit_reasons); i++) {
-		if (vmx_exit_reasons[i].mask == reason)
-			return vmx_exit_reasons[i].name;
-	}
-
-	return "unnamed";
-}
 
 static void kvm_exit_stats_add(struct kvm_exit_stats *sum,
 			       const struct kvm_exit_stats *stats)
@@ -46,8 +29,9 @@ static void kvm_exit_stats_add(struct kvm_exit_stats *sum,
 static void kvm_exit_stats_print(struct seq_file *m, const char *whose,
 				 const struct kvm_exit_stats *stats)
 {
+	const struct kvm_exit_stats_isa *isa = kvm_exit_stats_isa;
 	u64 exits = 0, neg_cycles = 0;
-	u32 slot;
+	u32 slot, reason;
 
 	for (slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++) {
 		exits += stats->reasons[slot].exits;
@@ -66,11 +50,12 @@ static void kvm_exit_stats_print(struct seq_file *m, const char *whose,
 		if (!stat->exits && !stat->neg_cycles)
 			continue;
 
+		reason = kvm_exit_stats_reason_of(isa, slot);
 		if (slot == KVM_EXIT_STATS_OTHER)
 			seq_printf(m, "%s- other", whose);
 		else
-			seq_printf(m, "%s%u %s", whose, slot,
-				   vmx_exit_reason_name(slot));
+			seq_printf(m, "%s%u %s", whose, reason,
+				   kvm_exit_stats_name_of(isa, reason));
 
 		seq_printf(m, " %llu %llu\n", stat->exits, -stat->neg_cycles);
 	}

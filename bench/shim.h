@@ -18,7 +18,7 @@
 typedef uint64_t u64;
 typedef int64_t s64;
 typedef uint32_t u32;
-typedef uint16_t u16;
+typedef uint8_t u8;
 
 #define BIT_ULL(n) (1ULL << (n))
 #undef __always_inline
@@ -50,11 +50,15 @@ struct llist_node {
 	struct llist_node *next;
 };
 
+struct llist_head {
+	struct llist_node *first;
+};
+
 struct kvm_cpuid_entry2 {
 	u32 function, index, flags, eax, ebx, ecx, edx, padding[3];
 };
 
-#include "structs.h"
+#include <asm/kvm_exit_stats.h>
 
 struct dentry;
 struct kvm;

@@ -208,6 +208,7 @@ static bool has_leaves(void)
 	struct kvm_vm *vm = vm_create_with_one_vcpu(&vcpu, guest_has_leaves);
 	struct ucall uc;
 
+	vcpu_set_cpuid_feature(vcpu, X86_FEATURE_HYPERVISOR);
 	vcpu_run(vcpu);
 	TEST_ASSERT(get_ucall(vcpu, &uc) == UCALL_SYNC,
 		    "the guest that looks for the leaves failed");
@@ -221,6 +222,7 @@ static double run_once(const struct kind *kind)
 	struct kvm_vm *vm = vm_create_with_vcpus(kind->nr_vcpus ?: 1, guest_main, vcpus);
 	struct ucall uc;
 
+	vcpu_set_cpuid_feature(vcpus[0], X86_FEATURE_HYPERVISOR);
 	if (kind->setup)
 		kind->setup(vcpus[0]);
 	nr_trips = kind->varies ? 1 : kind->trips ?: TRIPS;

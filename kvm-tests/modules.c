@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "kvm_util.h"
-#include "processor.h"
+#include "compat.h"
 
 #include "ktap.h"
 #include "kvm_exit_stats.h"
@@ -78,6 +78,7 @@ static bool guest(struct view *view)
 		struct kvm_vm *vm = vm_create_with_one_vcpu(&vcpu, guest_code);
 		struct ucall uc;
 
+		vcpu_set_cpuid_feature(vcpu, X86_FEATURE_HYPERVISOR);
 		vcpu_run(vcpu);
 		TEST_ASSERT(get_ucall(vcpu, &uc) == UCALL_DONE, "guest: command %lu", uc.cmd);
 		sync_global_from_guest(vm, guest_view);

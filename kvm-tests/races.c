@@ -381,6 +381,104 @@ static bool scope_flips_while_guests_read(void)
 	return ok && figures_equal(&vms, &host);
 }
 
+/*
+ * A guest reads the host's total over and over, on CPU 0.  Somebody more important takes that CPU
+ * away from it, sometimes while it sums.  Meanwhile, the host narrows the scope, and then another
+ * VM has NOISE exits on CPU 1.  Whatever the guest is told from then on, these are not in it.
+ */
+#define NR_NARROWINGS 100
+#define NOISE 500
+/* In ticks: when the hog surely has the CPU, and how long who waits for the guest has to wait */
+#define HOG_HAS_IT 200000
+#define HOG_AT_MOST 4000000
+
+struct total_reader {
+	struct runner r;
+	volatile uint64_t told;
+};
+
+static void *reads_the_total(void *arg)
+{
+	struct total_reader *t = arg;
+	uint64_t told;
+
+	pin(0);
+	while (!t->r.stop) {
+		t->r.v->requests[0][0] = (struct request){ .leaf = 0x4ffffffc };
+		leaf_vm_run(t->r.v, 0, 1);
+		told = exits_in(t->r.v->requests[0][0].r);
+		if (told > t->told)
+			t->told = told;
+		t->r.rounds++;
+	}
+	return NULL;
+}
+
+struct hog {
+	pthread_t thread;
+	volatile bool go, release, stop;
+};
+
+static void *takes_the_cpu(void *arg)
+{
+	struct sched_param first = { .sched_priority = 2 };
+	struct hog *h = arg;
+
+	pin(0);
+	TEST_ASSERT(!sched_setscheduler(0, SCHED_FIFO, &first), "cannot be more important");
+	while (!h->stop) {
+		if (h->go) {
+			for (uint64_t begin = rdtsc();
+			     !h->release && rdtsc() - begin < HOG_AT_MOST;)
+				;
+			h->go = false;
+		}
+		usleep(100);
+	}
+	return NULL;
+}
+
+static bool a_narrowed_scope_drains(void)
+{
+	struct leaf_vm reader = leaf_vm_create(LONG_MODE, false, 1, NULL);
+	struct leaf_vm noisy = leaf_vm_create(LONG_MODE, false, 1, NULL);
+	struct total_reader t = { .r.v = &reader };
+	struct hog h = {};
+	uint64_t late = 0;
+
+	pin(1);
+	TEST_ASSERT(!pthread_create(&t.r.thread, NULL, reads_the_total, &t), "no thread");
+	TEST_ASSERT(!pthread_create(&h.thread, NULL, takes_the_cpu, &h), "no thread");
+	for (int i = 0; i < NR_NARROWINGS; i++) {
+		struct host_figures then;
+		uint64_t rounds, begin;
+
+		set_scope("host");
+		for (rounds = t.r.rounds; t.r.rounds < rounds + 2;)
+			;
+		h.release = false;
+		h.go = true;
+		for (begin = rdtsc(); rdtsc() - begin < HOG_HAS_IT;)
+			;
+		set_scope("vm");
+		figures_host(&then);
+		noisy.requests[0][0] = (struct request){ .leaf = 1, .wbinvds = NOISE };
+		leaf_vm_run(&noisy, 0, 1);
+		t.told = 0;
+		rounds = t.r.rounds;
+		h.release = true;
+		while (h.go || t.r.rounds < rounds + 2)
+			;
+		late += t.told >= then.sum.total_exits + NOISE;
+	}
+	h.stop = true;
+	pthread_join(h.thread, NULL);
+	finish(&t.r);
+	ksft_print_msg("after %" PRIu64 " of %d narrowings, the guest was told what happened "
+		       "later\n", late, NR_NARROWINGS);
+	return !late;
+}
+
 static bool nothing_is_counted_while_off(void)
 {
 	struct leaf_vm v = leaf_vm_create(LONG_MODE, false, 1, NULL);
@@ -488,6 +586,7 @@ static const struct {
 	CASE("vcpus", four_vcpus_read_the_hosts),
 	CASE("vms", vms_come_and_go_while_another_reads),
 	CASE("scope", scope_flips_while_guests_read),
+	CASE("scope", a_narrowed_scope_drains),
 	CASE("scope", nothing_is_counted_while_off),
 	CASE("cpus", unplugging_a_cpu_keeps_its_figures),
 	CASE("cpus", cpus_come_and_go_under_running_vcpus),

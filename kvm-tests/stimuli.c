@@ -813,6 +813,7 @@ static void run(const struct stimulus *s)
 
 	vm = vm_create_with_one_vcpu(&vcpu, s->l2 ? (void *)nested_guest :
 					    s->host ? (void *)s->guest : (void *)guest_main);
+	vcpu_set_cpuid_feature(vcpu, X86_FEATURE_HYPERVISOR);
 	compat_init_exceptions(vcpu);
 	if (s->setup)
 		s->setup(vcpu);

@@ -34,6 +34,7 @@ typedef uint8_t u8;
 #define ____cacheline_aligned __aligned(64)
 #define likely(x) (x)
 #define unlikely(x) (x)
+#define BIT(n) (1UL << (n))
 #define BIT_ULL(n) (1ULL << (n))
 /* Only what the code uses: subtract, and return whether it borrowed. */
 #define GEN_BINARY_RMWcc(op, var, cc, constraint, value) \
@@ -117,6 +118,30 @@ static inline void synchronize_rcu(void)
 	shim_log("sync", "");
 }
 
+/* Readers that sleep: how many there are */
+struct srcu_struct {
+	int readers;
+};
+
+#define DEFINE_STATIC_SRCU(name) static struct srcu_struct name
+
+static inline int srcu_read_lock(struct srcu_struct *srcu)
+{
+	return srcu->readers++;
+}
+
+static inline void srcu_read_unlock(struct srcu_struct *srcu, int idx)
+{
+	srcu->readers--;
+	assert(srcu->readers == idx);
+}
+
+static inline void synchronize_srcu(struct srcu_struct *srcu)
+{
+	assert(!srcu->readers);
+	shim_log("drain", "");
+}
+
 struct mutex {
 	bool held;
 };
@@ -163,7 +188,7 @@ struct kvm_cpuid_entry2 {
 };
 
 
-#include "structs.h"
+#include <asm/kvm_exit_stats.h>
 
 struct kvm;
 
@@ -176,6 +201,7 @@ struct kvm_vcpu {
 		struct kvm_cpuid_entry2 *cpuid_entries;
 		struct kvm_vcpu_exit_stats exit_stats;
 		u64 last_host_tsc;
+		u64 l1_tsc_scaling_ratio;
 	} arch;
 };
 
@@ -191,12 +217,33 @@ kvm_find_cpuid_entry_index(struct kvm_vcpu *vcpu, u32 function, u32 index)
 	return NULL;
 }
 
+#define X86_FEATURE_HYPERVISOR 31
+
+static inline struct kvm_cpuid_entry2 *kvm_find_cpuid_entry(struct kvm_vcpu *vcpu, u32 function)
+{
+	return kvm_find_cpuid_entry_index(vcpu, function, 0);
+}
+
+/* Of leaf 1, ECX */
+static inline bool cpuid_entry_has(struct kvm_cpuid_entry2 *entry, unsigned int feature)
+{
+	return entry->ecx & BIT(feature);
+}
+
+/* With VMX's 48 bits of fraction */
+static inline u64 kvm_scale_tsc(u64 tsc, u64 ratio)
+{
+	return (unsigned __int128)tsc * ratio >> 48;
+}
+
 #define SHIM_VCPUS 3
 struct kvm {
 	struct kvm *vm_list;
 	struct dentry *debugfs_dentry;
+	struct mutex lock;
+	int created_vcpus;
 	struct {
-		struct llist_head exit_stats_vcpus;
+		struct kvm_vm_exit_stats exit_stats;
 	} arch;
 	struct kvm_vcpu vcpu[SHIM_VCPUS];
 };
@@ -214,16 +261,35 @@ extern struct kvm *vm_list;
 
 /* The module parameter */
 struct kernel_param {
-	int unused;
+	void *arg;
 };
 
+#define KERNEL_PARAM_OPS_FL_NOARG 1
+
 struct kernel_param_ops {
+	unsigned int flags;
 	int (*set)(const char *val, const struct kernel_param *kp);
 	int (*get)(char *buffer, const struct kernel_param *kp);
 };
 
 #define module_param_cb(name, ops, arg, perm) extern int shim_param_##name
 #define MODULE_PARM_DESC(name, text) extern int shim_desc_##name
+static inline int param_set_bool(const char *val, const struct kernel_param *kp)
+{
+	/* Without a value, it is true. */
+	bool on = !val || *val == 'Y';
+
+	if (!on && *val != 'N')
+		return -EINVAL;
+	*(bool *)kp->arg = on;
+	return 0;
+}
+
+static inline int param_get_bool(char *buffer, const struct kernel_param *kp)
+{
+	return snprintf(buffer, PAGE_SIZE, "%c\n", *(bool *)kp->arg ? 'Y' : 'N');
+}
+
 #define sysfs_emit(buf, ...) snprintf(buf, PAGE_SIZE, __VA_ARGS__)
 
 /* Like the kernel's, ignore one newline at the end. */

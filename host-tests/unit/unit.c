@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Unit tests of exit_stats.c and exit_stats_debugfs.c, compiled unchanged.
+ * Unit tests of exit_stats*.c, compiled unchanged.
  */
 #include "exit_stats.c"
+#include "exit_stats_isa.c"
 #include "exit_stats_debugfs.c"
 
 #include <setjmp.h>
@@ -89,6 +90,28 @@ static void set_scope(const char *scope)
 	assert_int_equal(exit_stats_param_set(scope, NULL), 0);
 }
 
+static void fold(const char *value)
+{
+	struct kernel_param param = { .arg = &exit_stats_fold };
+
+	assert_int_equal(exit_stats_fold_param_ops.set(value, &param), 0);
+}
+
+static bool is_defined(u32 reason)
+{
+	return reason <= 85 && reason != 35 && reason != 38 && reason != 42 &&
+	       reason != 71 && reason != 82 && reason != 83;
+}
+
+static struct kvm_cpuid_entry2 hypervisor[] = { { .function = 1, .ecx = 1U << 31 } };
+
+static void set_cpuid(struct kvm_vcpu *vcpu, struct kvm_cpuid_entry2 *entries, int nent)
+{
+	vcpu->arch.cpuid_entries = entries;
+	vcpu->arch.cpuid_nent = nent;
+	kvm_exit_stats_vcpu_after_set_cpuid(vcpu);
+}
+
 /* Two VMs in scope vm, all counters at zero.  The CPUs' TSCs are far apart. */
 static int setup(void **state)
 {
@@ -101,9 +124,12 @@ static int setup(void **state)
 	memset(shim_percpu_kvm_cpu_exit_stats, 0, sizeof(shim_percpu_kvm_cpu_exit_stats));
 	kvm_exit_stats_set_isa(KVM_EXIT_STATS_ISA_VMX);
 	set_scope("vm");
+	fold("N");
 	for (int i = 0; i < 2; i++) {
 		for (int j = 0; j < SHIM_VCPUS; j++) {
 			vm[i].vcpu[j].kvm = &vm[i];
+			vm[i].vcpu[j].arch.l1_tsc_scaling_ratio = 1ULL << 48;
+			set_cpuid(&vm[i].vcpu[j], hypervisor, 1);
 			kvm_exit_stats_vcpu_init(&vm[i].vcpu[j]);
 			kvm_exit_stats_set_reason(&vm[i].vcpu[j], &vm[i].vcpu[j].exit_reason);
 			kvm_exit_stats_vcpu_publish(&vm[i].vcpu[j]);
@@ -195,9 +221,7 @@ static void undefined_reasons_say_so(void **state)
 
 	for (u32 i = 0; i < 256 + sizeof(far) / sizeof(far[0]); i++) {
 		u32 reason = i < 256 ? i : far[i - 256];
-		bool defined = reason <= 85 && reason != 35 && reason != 38 && reason != 42 &&
-			       reason != 71 && reason != 82 && reason != 83;
-		u32 edx = defined ? 0 : 0xffffffff;
+		u32 edx = is_defined(reason) ? 0 : 0xffffffff;
 
 		assert_regs(read_leaf(&vm[0].vcpu[0], 0x4ffffffe, reason), 0, 0, 0, edx);
 		assert_regs(read_leaf(&vm[0].vcpu[0], 0x4fffffff, reason), 0, 0, 0, edx);
@@ -223,7 +247,7 @@ static void every_reason_has_its_own_counter(void **state)
 		for (u16 n = 0; n <= reason; n++)
 			exit_of(vcpu, reason, 1000 + reason);
 	for (u16 reason = 0; reason <= 85; reason++) {
-		if (!vmx_exit_reason_is_defined(reason))
+		if (!is_defined(reason))
 			continue;
 		assert_int_equal(exits(vcpu, reason), reason + 1);
 		assert_int_equal(cycles(vcpu, reason), (reason + 1) * (1000 + reason));
@@ -242,7 +266,7 @@ static void unknown_reasons_are_in_the_total(void **state)
 	assert_int_equal(total_exits(vcpu), n);
 	assert_int_equal(total_cycles(vcpu), 10 * n);
 	for (u32 reason = 0; reason <= 85; reason++)
-		if (vmx_exit_reason_is_defined(reason))
+		if (is_defined(reason))
 			assert_int_equal(exits(vcpu, reason), 0);
 }
 
@@ -357,15 +381,18 @@ static void nothing_is_accounted_without_an_exit(void **state)
 static void keys_are_flipped_in_a_safe_order(void **state)
 {
 	set_scope("host");
-	assert_string_equal(shim_trace, "");
-	set_scope("off");
-	assert_string_equal(shim_trace, "-kvm_exit_stats_starting sync sync sync "
-					"-kvm_exit_stats_enabled ");
+	assert_string_equal(shim_trace, "drain ");
 	shim_trace[0] = 0;
 	set_scope("off");
-	assert_string_equal(shim_trace, "");
+	assert_string_equal(shim_trace, "-kvm_exit_stats_starting sync sync sync "
+					"-kvm_exit_stats_enabled drain ");
+	shim_trace[0] = 0;
+	set_scope("off");
+	assert_string_equal(shim_trace, "drain ");
+	shim_trace[0] = 0;
 	set_scope("vm\n");
-	assert_string_equal(shim_trace, "sync +kvm_exit_stats_enabled +kvm_exit_stats_starting ");
+	assert_string_equal(shim_trace, "sync +kvm_exit_stats_enabled "
+					"+kvm_exit_stats_starting drain ");
 }
 
 static void an_exit_in_flight_is_dropped_when_counting_stops(void **state)
@@ -450,6 +477,12 @@ static void without_a_vendor_nothing_is_counted(void **state)
 {
 	kvm_exit_stats_set_isa(0);
 	assert_false(kvm_exit_stats_enabled.on || kvm_exit_stats_starting.on);
+	shim_trace[0] = 0;
+	set_scope("host");
+	fold("Y");
+	/* Its SRCU may be gone, and there is nobody to wait for. */
+	assert_string_equal(shim_trace, "");
+	kvm_exit_stats_set_isa(KVM_EXIT_STATS_ISA_VMX);
 }
 
 /* The vCPU is put between stop()'s RDTSC and its end. */
@@ -641,7 +674,7 @@ static void a_cancelled_exit_is_none(void **state)
 static void an_entry_of_user_space_wins(void **state)
 {
 	struct kvm_cpuid_entry2 entries[] = {
-		{ .function = 1 },
+		{ .function = 1, .ecx = 1U << 31 },
 		{ .function = 0x4ffffffe, .index = 10, .flags = 1,
 		  .eax = 1, .ebx = 2, .ecx = 3, .edx = 4 },
 		{ .function = 0x4ffffffb },
@@ -649,17 +682,194 @@ static void an_entry_of_user_space_wins(void **state)
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
 
 	exit_of(vcpu, 10, 5);
-	vcpu->arch.cpuid_entries = entries;
-	vcpu->arch.cpuid_nent = 1;
-	kvm_exit_stats_vcpu_after_set_cpuid(vcpu);
+	set_cpuid(vcpu, entries, 1);
 	assert_int_equal(exits(vcpu, 10), 1);
-	vcpu->arch.cpuid_nent = 3;
-	kvm_exit_stats_vcpu_after_set_cpuid(vcpu);
+	set_cpuid(vcpu, entries, 3);
 	assert_regs(read_leaf(vcpu, 0x4ffffffe, 10), 1, 2, 3, 4);
 	assert_regs(read_leaf(vcpu, 0x4ffffffb, 7), 0, 0, 0, 0);
 	assert_regs(read_leaf(vcpu, 0x4fffffff, 10), 0, 0, 5, 0);
 	assert_int_equal(exits(vcpu, 12), 0);
 	assert_int_equal(total_exits(vcpu), 1);
+}
+
+/* Neither before user space has set the guest's CPUID, nor if that denies a hypervisor */
+static void without_a_hypervisor_nothing_is_served(void **state)
+{
+	struct kvm_cpuid_entry2 entries[] = {
+		{ .function = 1, .ecx = ~(1U << 31) },
+		{ .function = 0x4ffffffc, .eax = 7 },
+	};
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	for (int nent = 0; nent <= 2; nent++) {
+		set_cpuid(vcpu, entries, nent);
+		for (u32 leaf = 0x4ffffffb; leaf; leaf = leaf == 0x4fffffff ? 0 : leaf + 1) {
+			struct regs r = { leaf, 1, 2, 3 };
+
+			assert_false(cpuid(vcpu, &r));
+			assert_regs(r, leaf, 1, 2, 3);
+		}
+	}
+	set_cpuid(vcpu, hypervisor, 1);
+	exit_of(vcpu, 10, 5);
+	assert_int_equal(exits(vcpu, 10), 1);
+}
+
+/* Enable the capability for a VM that has no vCPUs yet. */
+static int ask_for(struct kvm *kvm, u64 scope)
+{
+	kvm->created_vcpus = 0;
+	return kvm_exit_stats_enable_cap(kvm, scope);
+}
+
+/* The scope that a guest reads, 0 if it is not served */
+static u32 served_scope(struct kvm *kvm)
+{
+	struct regs r = { .eax = 0x4ffffffb };
+
+	return cpuid(&kvm->vcpu[0], &r) ? r.eax >> 16 & 0xff : 0;
+}
+
+/* By the host's parameter, and by what the VMM asked for, if anything */
+static void the_narrower_scope_is_served(void **state)
+{
+	static const struct {
+		const char *policy;
+		u32 nothing, off, vm, host;
+	} rows[] = {
+		{ "off",  0, 0, 0, 0 },
+		{ "vm",   1, 0, 1, 1 },
+		{ "host", 2, 0, 1, 2 },
+		{ "ask",  0, 0, 1, 1 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		set_scope(rows[i].policy);
+		assert_int_equal(served_scope(&vm[1]), rows[i].nothing);
+	}
+	for (u32 scope = 0; scope <= 2; scope++) {
+		set_scope("host");
+		assert_int_equal(ask_for(&vm[0], scope), 0);
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+			set_scope(rows[i].policy);
+			assert_int_equal(served_scope(&vm[0]), scope == 0 ? rows[i].off :
+					 scope == 1 ? rows[i].vm : rows[i].host);
+			/* The other VM's VMM did not ask. */
+			assert_int_equal(served_scope(&vm[1]), rows[i].nothing);
+		}
+	}
+}
+
+static void what_is_not_served_is_counted(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	set_scope("ask");
+	exit_of(vcpu, 10, 5);
+	assert_int_equal(served_scope(&vm[0]), 0);
+	set_scope("vm");
+	assert_int_equal(exits(vcpu, 10), 1);
+}
+
+static void a_vmm_asks_for_what_is_known_and_in_time(void **state)
+{
+	static const u64 unknown[] = { 3, 4, 31, 32, 64, 1ULL << 32, UINT64_MAX };
+
+	set_scope("off");
+	assert_int_equal(kvm_exit_stats_check_cap(), 7);
+	set_scope("host");
+	assert_int_equal(kvm_exit_stats_check_cap(), 7);
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
+		assert_int_equal(ask_for(&vm[0], unknown[i]), -EINVAL);
+	/* Nothing was asked for so far. */
+	assert_int_equal(served_scope(&vm[0]), 2);
+
+	assert_int_equal(ask_for(&vm[0], 1), 0);
+	vm[0].created_vcpus = 1;
+	for (u64 scope = 0; scope <= 2; scope++)
+		assert_int_equal(kvm_exit_stats_enable_cap(&vm[0], scope), -EINVAL);
+	assert_int_equal(served_scope(&vm[0]), 1);
+
+	kvm_exit_stats_set_isa(0);
+	assert_int_equal(kvm_exit_stats_check_cap(), 0);
+	assert_int_equal(ask_for(&vm[0], 1), -EINVAL);
+}
+
+/* What the host causes is in the total, but no leaf tells it. */
+static void folded_reasons_are_in_the_total_alone(void **state)
+{
+	static const u16 folded[] = { 0, 1, 3, 5, 6, 41, 62 };
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	for (u16 reason = 0; reason <= 85; reason++)
+		exit_of(vcpu, reason, 10);
+	fold(NULL);
+	for (u32 reason = 0, next = 0; reason <= 85; reason++) {
+		bool told = is_defined(reason);
+
+		if (next < sizeof(folded) / sizeof(folded[0]) && reason == folded[next]) {
+			next++;
+			told = false;
+		}
+		if (told) {
+			assert_int_equal(exits(vcpu, reason), 1);
+			assert_int_equal(cycles(vcpu, reason), 10);
+		} else {
+			assert_regs(read_leaf(vcpu, 0x4ffffffe, reason), 0, 0, 0, 0xffffffff);
+			assert_regs(read_leaf(vcpu, 0x4fffffff, reason), 0, 0, 0, 0xffffffff);
+		}
+	}
+	assert_int_equal(total_exits(vcpu), 86);
+	assert_int_equal(total_cycles(vcpu), 860);
+	fold("N");
+	assert_int_equal(exits(vcpu, 1), 1);
+	assert_string_equal(shim_trace, "drain drain ");
+}
+
+/* The guest's TSC is one and a half times as fast as the host's. */
+static void cycles_are_the_guests(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	exit_of(vcpu, 10, 1000);
+	vcpu->arch.l1_tsc_scaling_ratio = 3ULL << 47;
+	assert_int_equal(cycles(vcpu, 10), 1500);
+	assert_int_equal(total_cycles(vcpu), 1500);
+	assert_int_equal(exits(vcpu, 10), 1);
+	set_scope("host");
+	assert_int_equal(cycles(vcpu, 10), 1500);
+}
+
+/* The tables that vendor-neutral code goes by */
+static void an_isas_reasons_and_slots_are_one_to_one(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kvm_exit_stats_isas); i++) {
+		const struct kvm_exit_stats_isa *isa = &kvm_exit_stats_isas[i];
+		bool used[KVM_EXIT_STATS_NR_SLOTS] = {};
+
+		assert_ptr_equal(kvm_exit_stats_find_isa(isa->id), isa);
+		for (unsigned int r = 0; r < isa->nr_defined; r++) {
+			const struct kvm_exit_stats_range *range = &isa->defined[r];
+
+			for (u64 reason = range->first; reason <= range->last; reason++) {
+				u32 slot = kvm_exit_stats_slot_of(isa, reason);
+
+				assert_true(slot < KVM_EXIT_STATS_OTHER && !used[slot]);
+				used[slot] = true;
+				assert_int_equal(kvm_exit_stats_reason_of(isa, slot), reason);
+				/* The hot path does without the table. */
+				if (reason < KVM_EXIT_STATS_NR_DIRECT)
+					assert_int_equal(slot, reason);
+			}
+		}
+		for (unsigned int r = 0; r < isa->nr_of_host; r++)
+			assert_int_not_equal(kvm_exit_stats_slot_of(isa, isa->of_host[r]),
+					     KVM_EXIT_STATS_OTHER);
+		for (unsigned int r = 0; r < isa->nr_names; r++)
+			assert_string_equal(kvm_exit_stats_name_of(isa, isa->names[r].mask),
+					    isa->names[r].name);
+	}
+	assert_null(kvm_exit_stats_find_isa(0));
 }
 
 static void assert_shows(const struct file_operations *fops, void *private, const char *text)
@@ -837,6 +1047,13 @@ int main(void)
 		test(completion_is_not_accounted_while_off),
 		test(a_cancelled_exit_is_none),
 		test(an_entry_of_user_space_wins),
+		test(without_a_hypervisor_nothing_is_served),
+		test(the_narrower_scope_is_served),
+		test(what_is_not_served_is_counted),
+		test(a_vmm_asks_for_what_is_known_and_in_time),
+		test(folded_reasons_are_in_the_total_alone),
+		test(cycles_are_the_guests),
+		test(an_isas_reasons_and_slots_are_one_to_one),
 		test(debugfs_shows_host_vm_and_vcpu),
 		test(debugfs_shows_cycles_of_a_migrated_exit),
 		test(sums_agree_after_any_sequence),

@@ -149,9 +149,19 @@ static inline void leaf_vcpu_setup(struct kvm_vcpu *vcpu, enum cpu_mode mode, ui
 	vcpu_regs_set(vcpu, &regs);
 }
 
-/* CPUID is what the vCPUs get, NULL for all that KVM supports. */
-static inline struct leaf_vm leaf_vm_create(enum cpu_mode mode, bool emulated, int nr_vcpus,
-					    const struct kvm_cpuid2 *cpuid)
+/* What a VMM may do besides; zeros are what most tests want. */
+struct leaf_vmm {
+	/* What the vCPUs get, NULL for all that KVM supports */
+	const struct kvm_cpuid2 *cpuid;
+	/* Their CPUID says that there is no hypervisor. */
+	bool hides_hypervisor;
+	/* It asks for the scope that its guest is served at most. */
+	bool asks;
+	uint32_t scope;
+};
+
+static inline struct leaf_vm leaf_vm_create_by(struct leaf_vmm vmm, enum cpu_mode mode,
+					       bool emulated, int nr_vcpus)
 {
 	const char *code = leaf_codes[mode][emulated].begin;
 	struct leaf_vm v = { .since = rdtsc(), .vm = vm_create_barebones() };
@@ -160,13 +170,24 @@ static inline struct leaf_vm leaf_vm_create(enum cpu_mode mode, bool emulated, i
 				    LEAF_VM_SIZE / getpagesize(), 0);
 	memcpy(addr_gpa2hva(v.vm, LEAF_VM_CODE), code, leaf_codes[mode][emulated].end - code);
 	leaf_vm_page_tables(v.vm);
+	if (vmm.asks)
+		vm_enable_cap(v.vm, KVM_CAP_X86_EXIT_STATS, vmm.scope);
 	for (int i = 0; i < nr_vcpus; i++) {
 		v.vcpu[i] = __vm_vcpu_add(v.vm, i);
 		v.requests[i] = (struct request *)addr_gpa2hva(v.vm, LEAF_VM_REQUESTS(i)) + 1;
-		vcpu_init_cpuid(v.vcpu[i], cpuid ?: kvm_get_supported_cpuid());
+		vcpu_init_cpuid(v.vcpu[i], vmm.cpuid ?: kvm_get_supported_cpuid());
+		/* Not every kernel's KVM_GET_SUPPORTED_CPUID says that there is a hypervisor. */
+		vcpu_set_or_clear_cpuid_feature(v.vcpu[i], X86_FEATURE_HYPERVISOR,
+						!vmm.hides_hypervisor);
 		leaf_vcpu_setup(v.vcpu[i], mode, LEAF_VM_REQUESTS(i));
 	}
 	return v;
+}
+
+static inline struct leaf_vm leaf_vm_create(enum cpu_mode mode, bool emulated, int nr_vcpus,
+					    const struct kvm_cpuid2 *cpuid)
+{
+	return leaf_vm_create_by((struct leaf_vmm){ .cpuid = cpuid }, mode, emulated, nr_vcpus);
 }
 
 /* Let a vCPU execute its first N requests. */

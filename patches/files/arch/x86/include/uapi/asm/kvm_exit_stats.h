@@ -10,12 +10,16 @@
  * CYCLES	-	0		cycles, high	cycles, low	0
  * REASON_*	reason	like EXITS or CYCLES, for one exit reason.  A reason
  *			that the SDM does not define, or that the host does
- *			not know, yields EDX = UNDEFINED and zeros elsewhere.
+ *			not know or tell, yields EDX = UNDEFINED and zeros
+ *			elsewhere.
  *
- * Cycles are TSC ticks of the host.  Counters are 64 bits wide.  They start at
- * zero with the VM (scope VM) or with the host's kvm module (scope HOST), and
- * change with migration to another host and with the scope: treat a decrease as
- * a restart.
+ * Cycles are ticks of the guest's TSC, or of the host's if the CPU can't scale
+ * it.  Counters are 64 bits wide.  They start at zero with the VM (scope VM) or
+ * with the host's kvm module (scope HOST), and change with migration to another
+ * host and with the scope: treat a decrease as a restart.
+ *
+ * There are no such leaves if CPUID.1:ECX bit 31 says that there is no
+ * hypervisor.
  */
 #ifndef _UAPI_ASM_X86_KVM_EXIT_STATS_H
 #define _UAPI_ASM_X86_KVM_EXIT_STATS_H
@@ -36,6 +40,7 @@
 #define KVM_EXIT_STATS_ISA_SVM			2
 #define KVM_EXIT_STATS_SCOPE_SHIFT		16
 #define KVM_EXIT_STATS_SCOPE_MASK		0x00ff0000
+#define KVM_EXIT_STATS_SCOPE_OFF		0	/* of the capability alone */
 #define KVM_EXIT_STATS_SCOPE_VM			1
 #define KVM_EXIT_STATS_SCOPE_HOST		2
 
@@ -44,7 +49,7 @@
 #define KVM_EXIT_STATS_SIGNATURE_ECX		0x53746978
 #define KVM_EXIT_STATS_SIGNATURE_EDX		0x73746174
 
-/* REASON_*, EDX: ECX is not an exit reason that is defined and known. */
+/* REASON_*, EDX: ECX is not an exit reason that is defined, known and told. */
 #define KVM_EXIT_STATS_UNDEFINED		0xffffffff
 
 /*
@@ -53,5 +58,13 @@
  * others may be defined.
  */
 #define KVM_EXIT_STATS_REASON_MAX		85
+
+/*
+ * A VM capability by which user space asks, before it creates vCPUs, that its
+ * guest is served no more than the scope in args[0].  The host's parameter
+ * exit_stats may narrow that, too.  KVM_CHECK_EXTENSION returns a mask of scopes.
+ * The number is far above those that KVM gives out.
+ */
+#define KVM_CAP_X86_EXIT_STATS			0x4ffffffb
 
 #endif /* _UAPI_ASM_X86_KVM_EXIT_STATS_H */

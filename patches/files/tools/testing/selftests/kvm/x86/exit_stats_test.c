@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +21,7 @@
 #include "test_util.h"
 
 #define PARAM "/sys/module/kvm/parameters/exit_stats"
+#define PARAM_FOLD PARAM "_fold"
 
 #define NR_EXITS 1000
 
@@ -41,8 +41,11 @@ static struct {
 	struct regs answer;
 } query;
 
-static char scope[16];
-static char scope_at_start[sizeof(scope)];
+/* What the host's parameter says, and the scope that VMs have at most */
+static char policy[16];
+static u32 max_scope;
+/* The host folds reasons into the total. */
+static bool fold;
 
 static void guest_code(void)
 {
@@ -124,9 +127,18 @@ static u64 total_cycles(struct kvm_vcpu *vcpu)
 	return cycles_value(ask(vcpu, KVM_EXIT_STATS_LEAF_CYCLES, 0xdeadbeef));
 }
 
+/* If the host folds reasons, those that it may cause are not told, either. */
 static bool is_undefined(u32 reason)
 {
 	switch (reason) {
+	case EXIT_REASON_EXCEPTION_NMI:
+	case EXIT_REASON_EXTERNAL_INTERRUPT:
+	case EXIT_REASON_INIT_SIGNAL:
+	case 5:
+	case 6:
+	case EXIT_REASON_MCE_DURING_VMENTRY:
+	case EXIT_REASON_PML_FULL:
+		return fold;
 	case 35:
 	case 38:
 	case 42:
@@ -139,83 +151,64 @@ static bool is_undefined(u32 reason)
 	}
 }
 
-static bool scope_is(const char *name)
-{
-	return !strcmp(scope, name);
-}
-
-static void read_scope(void)
+static void read_parameter(const char *path, char *value, size_t size)
 {
 	ssize_t n;
 	int fd;
 
-	fd = open(PARAM, O_RDONLY);
-	TEST_ASSERT(fd >= 0, "Failed to open " PARAM);
-	n = read(fd, scope, sizeof(scope) - 1);
-	TEST_ASSERT(n > 0 && scope[n - 1] == '\n', "Failed to read " PARAM);
-	scope[n - 1] = '\0';
+	fd = open(path, O_RDONLY);
+	TEST_ASSERT(fd >= 0, "Failed to open %s", path);
+	n = read(fd, value, size - 1);
+	TEST_ASSERT(n > 0 && value[n - 1] == '\n', "Failed to read %s", path);
+	value[n - 1] = '\0';
 	close(fd);
 }
 
-/* Return zero or an errno. */
-static int write_scope(const char *name)
+static void read_parameters(void)
 {
-	int fd, r = 0;
+	char value[4];
 
-	fd = open(PARAM, O_WRONLY);
-	TEST_ASSERT(fd >= 0, "Failed to open " PARAM " for writing");
-	if (write(fd, name, strlen(name)) < 0)
-		r = errno;
-	close(fd);
-	read_scope();
-	return r;
+	read_parameter(PARAM_FOLD, value, sizeof(value));
+	fold = value[0] == 'Y';
+	read_parameter(PARAM, policy, sizeof(policy));
+	max_scope = !strcmp(policy, "off") ? KVM_EXIT_STATS_SCOPE_OFF :
+		    !strcmp(policy, "host") ? KVM_EXIT_STATS_SCOPE_HOST :
+					      KVM_EXIT_STATS_SCOPE_VM;
 }
 
-static bool restore_scope(void)
+/* A VM whose guest is served @scope */
+static struct kvm_vm *create_vm(struct kvm_vcpu **vcpu, u32 scope)
 {
-	int fd = open(PARAM, O_WRONLY);
+	struct kvm_vm *vm = vm_create(1);
 
-	return fd >= 0 &&
-	       write(fd, scope_at_start, strlen(scope_at_start)) >= 0;
+	vm_enable_cap(vm, KVM_CAP_X86_EXIT_STATS, scope);
+	*vcpu = vm_vcpu_add(vm, 0, guest_code);
+	/* Older kernels leave it to user space to say that. */
+	vcpu_set_cpuid_feature(*vcpu, X86_FEATURE_HYPERVISOR);
+	return vm;
 }
 
-/* An assertion may fail while the test has changed the scope. */
-static void restore_scope_at_exit(void)
+static void assert_signature(struct kvm_vcpu *vcpu, u32 scope)
 {
-	if (!restore_scope())
-		perror("Failed to restore " PARAM);
-}
-
-/* If the runner times out, don't leave scope host behind, which leaks. */
-static void restore_scope_and_die(int sig)
-{
-	restore_scope();
-	_exit(128 + sig);
-}
-
-static void assert_signature(struct kvm_vcpu *vcpu)
-{
-	u32 scope_value = scope_is("host") ? KVM_EXIT_STATS_SCOPE_HOST :
-					     KVM_EXIT_STATS_SCOPE_VM;
 	u32 index;
 
 	for (index = 0; index < 2; index++)
 		assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_SIGNATURE, index),
 			    KVM_EXIT_STATS_VERSION |
 			    KVM_EXIT_STATS_ISA_VMX << KVM_EXIT_STATS_ISA_SHIFT |
-			    scope_value << KVM_EXIT_STATS_SCOPE_SHIFT,
+			    scope << KVM_EXIT_STATS_SCOPE_SHIFT,
 			    KVM_EXIT_STATS_SIGNATURE_EBX,
 			    KVM_EXIT_STATS_SIGNATURE_ECX,
 			    KVM_EXIT_STATS_SIGNATURE_EDX, "Signature", index);
 }
 
-static void test_signature(void)
+static void test_signature(u32 scope)
 {
 	struct kvm_vcpu *vcpu;
 	struct kvm_vm *vm;
 
-	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
-	assert_signature(vcpu);
+	vm = create_vm(&vcpu, scope);
+	assert_signature(vcpu, scope);
 	kvm_vm_free(vm);
 }
 
@@ -228,14 +221,14 @@ static void test_undefined_reason(struct kvm_vcpu *vcpu, u32 reason)
 }
 
 /* KVM must compare all 32 bits, although an exit reason has fewer. */
-static void test_undefined_reasons(void)
+static void test_undefined_reasons(u32 scope)
 {
 	struct kvm_vcpu *vcpu;
 	struct kvm_vm *vm;
 	u32 reason;
 	int bit;
 
-	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
+	vm = create_vm(&vcpu, scope);
 	for (reason = 0; reason < 256; reason++) {
 		if (is_undefined(reason))
 			test_undefined_reason(vcpu, reason);
@@ -248,7 +241,7 @@ static void test_undefined_reasons(void)
 	test_undefined_reason(vcpu, -1);
 
 	/* A reason that is defined, but has not occurred, reads as zeros. */
-	if (scope_is("vm")) {
+	if (scope == KVM_EXIT_STATS_SCOPE_VM) {
 		assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_EXITS,
 				EXIT_REASON_INVD), 0, 0, 0, 0, "Exits",
 			    EXIT_REASON_INVD);
@@ -276,14 +269,14 @@ static s64 reading_cycles(struct kvm_vcpu *vcpu)
  * Leave out the reasons that reading causes.  The sum over the others must be
  * at least the total before, and at most the total afterwards.
  */
-static void test_reasons_add_up(void)
+static void test_reasons_add_up(u32 scope)
 {
 	s64 exits, cycles, min_exits, max_exits, min_cycles, max_cycles;
 	struct kvm_vcpu *vcpu;
 	struct kvm_vm *vm;
 	u32 reason;
 
-	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
+	vm = create_vm(&vcpu, scope);
 	min_exits = total_exits(vcpu);
 	min_cycles = total_cycles(vcpu);
 	min_exits -= reading_exits(vcpu);
@@ -306,8 +299,8 @@ static void test_reasons_add_up(void)
 
 	TEST_ASSERT(exits <= max_exits, "%ld exits, at most %ld", exits, max_exits);
 	TEST_ASSERT(cycles <= max_cycles, "%ld cycles, at most %ld", cycles, max_cycles);
-	/* Totals include reasons without a leaf, and other VMs may cause these. */
-	if (scope_is("vm")) {
+	/* Totals include reasons without a leaf, which other VMs may cause. */
+	if (scope == KVM_EXIT_STATS_SCOPE_VM && !fold) {
 		TEST_ASSERT(exits >= min_exits, "%ld exits, at least %ld",
 			    exits, min_exits);
 		TEST_ASSERT(cycles >= min_cycles, "%ld cycles, at least %ld",
@@ -317,18 +310,18 @@ static void test_reasons_add_up(void)
 }
 
 /* A read counts itself.  Its cycles are accounted before the next one. */
-static void test_exits_are_counted(void)
+static void test_exits_are_counted(u32 scope)
 {
 	u64 exits, cycles, total, tsc;
 	struct kvm_vcpu *vcpu;
 	struct kvm_vm *vm;
 
-	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
+	vm = create_vm(&vcpu, scope);
 	tsc = rdtsc();
 	total = total_exits(vcpu);
 	cycles = reason_cycles(vcpu, EXIT_REASON_CPUID);
 	exits = reason_exits(vcpu, EXIT_REASON_CPUID);
-	if (scope_is("vm"))
+	if (scope == KVM_EXIT_STATS_SCOPE_VM)
 		TEST_ASSERT(exits == 3, "%lu exits after 3", exits);
 
 	ask_repeatedly(vcpu, 0, 0, NR_EXITS);
@@ -336,32 +329,32 @@ static void test_exits_are_counted(void)
 	cycles = reason_cycles(vcpu, EXIT_REASON_CPUID) - cycles;
 	total = total_exits(vcpu) - total;
 	tsc = rdtsc() - tsc;
-	TEST_ASSERT(scope_is("vm") ? exits == NR_EXITS + 1 : exits > NR_EXITS,
+	TEST_ASSERT(scope == KVM_EXIT_STATS_SCOPE_VM ? exits == NR_EXITS + 1 : exits > NR_EXITS,
 		    "%lu exits for %u CPUIDs and a read", exits, NR_EXITS);
 	/* One vCPU can't use more cycles than have elapsed. */
-	TEST_ASSERT(cycles > NR_EXITS && (!scope_is("vm") || cycles < tsc),
+	TEST_ASSERT(cycles > NR_EXITS && (scope != KVM_EXIT_STATS_SCOPE_VM || cycles < tsc),
 		    "%lu cycles for %lu exits, %lu elapsed", cycles, exits, tsc);
 	TEST_ASSERT(total > exits, "%lu exits in all, %lu CPUIDs", total, exits);
 	kvm_vm_free(vm);
 }
 
 /* A VM sees the exits of all its vCPUs, and other VMs' only in scope host. */
-static void test_scope(void)
+static void test_scope(u32 scope)
 {
 	struct kvm_vcpu *vcpu, *sibling, *neighbor;
 	struct kvm_vm *vm, *other;
 	u64 exits;
 
-	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
+	vm = create_vm(&vcpu, scope);
 	sibling = vm_vcpu_add(vm, 1, guest_code);
-	other = vm_create_with_one_vcpu(&neighbor, guest_code);
+	other = create_vm(&neighbor, scope);
 
 	exits = reason_exits(vcpu, EXIT_REASON_CPUID);
 	ask_repeatedly(sibling, 0, 0, NR_EXITS);
 	ask_repeatedly(neighbor, 0, 0, NR_EXITS);
 	kvm_vm_free(other);
 	exits = reason_exits(vcpu, EXIT_REASON_CPUID) - exits;
-	if (scope_is("vm"))
+	if (scope == KVM_EXIT_STATS_SCOPE_VM)
 		TEST_ASSERT(exits == NR_EXITS + 1,
 			    "%lu exits for a sibling's %u and a read",
 			    exits, NR_EXITS);
@@ -410,7 +403,7 @@ static void test_cpuid_entry_wins(void)
 	struct kvm_vm *vm;
 	int i;
 
-	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
+	vm = create_vm(&vcpu, KVM_EXIT_STATS_SCOPE_VM);
 	add_cpuid_entries(vcpu, entries, ARRAY_SIZE(entries));
 
 	assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_EXITS, 7), 0, 0, 0, 0x1234,
@@ -443,7 +436,7 @@ static void test_hiding(void)
 	for (i = 0; i < NR_LEAVES; i++)
 		entries[i].function = FIRST_LEAF + i;
 
-	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
+	vm = create_vm(&vcpu, KVM_EXIT_STATS_SCOPE_VM);
 	add_cpuid_entries(vcpu, entries, NR_LEAVES);
 	for (leaf = FIRST_LEAF; leaf <= LAST_LEAF; leaf++)
 		assert_regs(ask(vcpu, leaf, EXIT_REASON_CPUID), 0, 0, 0, 0,
@@ -451,7 +444,7 @@ static void test_hiding(void)
 	kvm_vm_free(vm);
 
 	for (i = 0; i < NR_LEAVES; i++) {
-		vm = vm_create_with_one_vcpu(&vcpu, guest_code);
+		vm = create_vm(&vcpu, KVM_EXIT_STATS_SCOPE_VM);
 		add_cpuid_entries(vcpu, &entries[i], 1);
 		for (leaf = FIRST_LEAF; leaf <= LAST_LEAF; leaf++) {
 			regs = ask(vcpu, leaf, EXIT_REASON_CPUID);
@@ -478,82 +471,113 @@ static void test_not_advertised(void)
 			    "Leaf %#x is advertised", cpuid->entries[i].function);
 }
 
-static void test_bad_scopes(void)
+/* All leaves answer like one that does not exist. */
+static void assert_not_served(struct kvm_vcpu *vcpu)
 {
-	static const char * const bad[] = {
-		"\n", "VM", "vm host", "v", "2", "on",
-	};
-	char *before = strdup(scope);
-	int i, r;
-
-	for (i = 0; i < ARRAY_SIZE(bad); i++) {
-		r = write_scope(bad[i]);
-		TEST_ASSERT(r == EINVAL, "\"%s\" yields error %d", bad[i], r);
-		TEST_ASSERT(scope_is(before), "\"%s\" changes the scope to %s",
-			    bad[i], scope);
-	}
-	free(before);
-}
-
-/* Running VMs follow a change of the scope. */
-static void test_other_scope(void)
-{
-	char *before = strdup(scope);
-	struct kvm_vcpu *vcpu;
-	struct kvm_vm *vm;
-
-	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
-	assert_signature(vcpu);
-	TEST_ASSERT(!write_scope(scope_is("vm") ? "host" : "vm"),
-		    "Failed to select another scope than %s", before);
-	assert_signature(vcpu);
-	kvm_vm_free(vm);
-
-	test_scope();
-	TEST_ASSERT(!write_scope(before), "Failed to select scope %s", before);
-	free(before);
-}
-
-/* While off, the leaves answer like any leaf that does not exist. */
-static void test_off(void)
-{
-	char *before = strdup(scope);
-	struct kvm_vcpu *vcpu;
 	struct regs other;
-	struct kvm_vm *vm;
-	u64 exits;
 	u32 leaf;
 
-	/* Scope vm leaves out the exits of other VMs. */
-	TEST_ASSERT(!write_scope("vm"), "Failed to select scope vm");
-	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
-	exits = reason_exits(vcpu, EXIT_REASON_CPUID);
-
-	TEST_ASSERT(!write_scope("off"), "Failed to switch accounting off");
 	for (leaf = FIRST_LEAF; leaf <= LAST_LEAF; leaf++) {
-		other = ask(vcpu, FIRST_LEAF - 1, 1);
+		other = ask(vcpu, 0x4f000000, 1);
 		assert_regs(ask(vcpu, leaf, 1), other.eax, other.ebx,
-			    other.ecx, other.edx, "Leaf while off", leaf);
+			    other.ecx, other.edx, "Withheld leaf", leaf);
 	}
-	ask_repeatedly(vcpu, 0, 0, NR_EXITS);
-	TEST_ASSERT(!write_scope("vm"), "Failed to switch accounting on");
+}
 
-	exits = reason_exits(vcpu, EXIT_REASON_CPUID) - exits;
-	TEST_ASSERT(exits == 1, "%lu exits for a read", exits);
-	TEST_ASSERT(!write_scope(before), "Failed to select scope %s", before);
-	free(before);
+static void test_withheld(void)
+{
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+
+	vm = create_vm(&vcpu, KVM_EXIT_STATS_SCOPE_OFF);
+	assert_not_served(vcpu);
+	kvm_vm_free(vm);
+}
+
+/* A guest that is told there is no hypervisor is not told otherwise. */
+static void test_no_hypervisor(void)
+{
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+
+	vm = create_vm(&vcpu, KVM_EXIT_STATS_SCOPE_VM);
+	vcpu_clear_cpuid_feature(vcpu, X86_FEATURE_HYPERVISOR);
+	assert_not_served(vcpu);
+	kvm_vm_free(vm);
+}
+
+/* If user space asks for nothing, it depends on the host. */
+static void test_default(void)
+{
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+
+	vm = vm_create_with_one_vcpu(&vcpu, guest_code);
+	vcpu_set_cpuid_feature(vcpu, X86_FEATURE_HYPERVISOR);
+	if (!strcmp(policy, "ask"))
+		assert_not_served(vcpu);
+	else
+		assert_signature(vcpu, max_scope);
+	kvm_vm_free(vm);
+}
+
+static void assert_refused(struct kvm_vm *vm, u32 flags, u64 scope)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_X86_EXIT_STATS,
+		.flags = flags,
+		.args = { scope },
+	};
+
+	TEST_ASSERT(__vm_ioctl(vm, KVM_ENABLE_CAP, &cap) == -1 && errno == EINVAL,
+		    "Scope %#lx, flags %#x: errno %d", scope, flags, errno);
+}
+
+static void test_bad_requests(void)
+{
+	u64 scope, last = KVM_EXIT_STATS_SCOPE_HOST;
+	struct kvm_vm *vm;
+	int bit;
+
+	vm = vm_create(1);
+	TEST_ASSERT(vm_check_cap(vm, KVM_CAP_X86_EXIT_STATS) == BIT(last + 1) - 1,
+		    "The capability is %#x",
+		    vm_check_cap(vm, KVM_CAP_X86_EXIT_STATS));
+	for (scope = last + 1; scope < 70; scope++)
+		assert_refused(vm, 0, scope);
+	for (bit = 7; bit < 64; bit++)
+		assert_refused(vm, 0, 1ul << bit | KVM_EXIT_STATS_SCOPE_VM);
+	for (bit = 0; bit < 32; bit++)
+		assert_refused(vm, 1u << bit, KVM_EXIT_STATS_SCOPE_VM);
+
+	/* Too late */
+	vm_vcpu_add(vm, 0, guest_code);
+	for (scope = 0; scope <= last; scope++)
+		assert_refused(vm, 0, scope);
+	kvm_vm_free(vm);
+}
+
+/* The scope of the host's parameter is the widest one. */
+static void test_wider_request(void)
+{
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+
+	vm = create_vm(&vcpu, KVM_EXIT_STATS_SCOPE_HOST);
+	assert_signature(vcpu, max_scope);
 	kvm_vm_free(vm);
 }
 
 int main(int argc, char *argv[])
 {
 	cpu_set_t cpus;
+	u32 scope;
 
 	TEST_REQUIRE(this_cpu_has(X86_FEATURE_VMX));
 	close(open_kvm_dev_path_or_exit());
 	__TEST_REQUIRE(!access(PARAM, R_OK), "CONFIG_KVM_EXIT_STATS is required");
-	read_scope();
-	__TEST_REQUIRE(!scope_is("off"), PARAM " is off");
+	read_parameters();
+	__TEST_REQUIRE(max_scope, PARAM " is off");
 
 	/* The test compares TSCs, so stay on one CPU. */
 	CPU_ZERO(&cpus);
@@ -562,44 +586,40 @@ int main(int argc, char *argv[])
 		    "Failed to pin the test to a CPU");
 
 	ksft_print_header();
-	ksft_set_plan(11);
+	ksft_set_plan(5 * max_scope + 8);
 
-	test_signature();
-	ksft_test_result_pass("the signature names version, exit reasons and scope\n");
-	test_undefined_reasons();
-	ksft_test_result_pass("undefined reasons are told apart from unused ones\n");
-	test_reasons_add_up();
-	ksft_test_result_pass(scope_is("vm") ?
-			      "the total is the sum of all reasons\n" :
-			      "no reason is missing from the total\n");
-	test_exits_are_counted();
-	ksft_test_result_pass("exits are counted, reads included\n");
-	test_scope();
-	ksft_test_result_pass("a VM sees the exits that its scope covers\n");
+	for (scope = KVM_EXIT_STATS_SCOPE_VM; scope <= max_scope; scope++) {
+		const char *name = scope == KVM_EXIT_STATS_SCOPE_VM ? "vm" : "host";
+
+		test_signature(scope);
+		ksft_test_result_pass("scope %s: the signature names it\n", name);
+		test_undefined_reasons(scope);
+		ksft_test_result_pass("scope %s: undefined reasons are not unused ones\n",
+				      name);
+		test_reasons_add_up(scope);
+		ksft_test_result_pass("scope %s: the total has all reasons\n", name);
+		test_exits_are_counted(scope);
+		ksft_test_result_pass("scope %s: exits are counted, reads included\n", name);
+		test_scope(scope);
+		ksft_test_result_pass("scope %s: a VM sees the exits that it covers\n", name);
+	}
+
 	test_cpuid_entry_wins();
 	ksft_test_result_pass("an entry that user space sets wins\n");
 	test_hiding();
 	ksft_test_result_pass("an entry hides its leaf, five hide all\n");
 	test_not_advertised();
 	ksft_test_result_pass("the leaves are not advertised to user space\n");
-
-	if (access(PARAM, W_OK)) {
-		ksft_test_result_skip("bad scopes are refused: needs root\n");
-		ksft_test_result_skip("VMs follow a change of the scope: needs root\n");
-		ksft_test_result_skip("off, nothing is served or counted: needs root\n");
-	} else {
-		snprintf(scope_at_start, sizeof(scope_at_start), "%s", scope);
-		atexit(restore_scope_at_exit);
-		signal(SIGTERM, restore_scope_and_die);
-		signal(SIGINT, restore_scope_and_die);
-
-		test_bad_scopes();
-		ksft_test_result_pass("bad scopes are refused\n");
-		test_other_scope();
-		ksft_test_result_pass("VMs follow a change of the scope\n");
-		test_off();
-		ksft_test_result_pass("off, nothing is served or counted\n");
-	}
+	test_withheld();
+	ksft_test_result_pass("user space withholds the leaves\n");
+	test_no_hypervisor();
+	ksft_test_result_pass("there are no leaves without a hypervisor\n");
+	test_default();
+	ksft_test_result_pass("if user space does not ask, the parameter decides\n");
+	test_bad_requests();
+	ksft_test_result_pass("requests are refused that are unknown or late\n");
+	test_wider_request();
+	ksft_test_result_pass("a request does not widen the host's scope\n");
 
 	ksft_finished();
 }
