@@ -161,6 +161,8 @@ refuses "QEMU missing" "qemu-system-x86_64 is not on the PATH" \
 	env PATH="$dir/only" "$top/scripts/image" l1-system
 refuses "unknown BACKEND" "BACKEND=vbox is unknown" \
 	env BACKEND=vbox "${machine[@]}" "$dir"/{image,image}
+refuses "a CPU that Bochs lacks" "vax is no CPU of Bochs'; choose one of: .*haswell" \
+	env BACKEND=bochs MACHINE_MODEL=vax "${machine[@]}" "$dir"/{image,image}
 refuses "no image to boot" "run make kernel first" "${machine[@]}" "$dir"/{none,image}
 # A boot disk without a kernel never gets anywhere.
 refuses "a machine that hangs" "(hung: no end after 5 s|ended before its job did).*console.log" \

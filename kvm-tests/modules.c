@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "kvm_util.h"
-#include "compat.h"
+#include "processor.h"
 
 #include "ktap.h"
 #include "kvm_exit_stats.h"

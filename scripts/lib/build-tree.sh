@@ -41,10 +41,12 @@ build_tree() {
 		cat "$top/scripts/series-commit"
 		for patch in "$top/patches/$kernel"/[0-9]*.patch; do
 			cat "$patch"
-			for file in $(adds "$patch"); do cat "$(kept_in "$file")" 2>&1 || true; done
-			for file in $(edits "$patch"); do cat "$top/patches/edits/$file"; done
+			for file in $(adds "$patch"); do cat "$(kept_in "$file")" || true; done
+			for file in $(edits "$patch"); do
+				cat "$top/patches/edits/$file" || true
+			done
 		done
-	} | sha256sum | cut -c1-16)
+	} 2>&1 | sha256sum | cut -c1-16)
 	! series_commit=$(git -C "$tree" rev-parse -q --verify "$series^{commit}" 2>/dev/null) ||
 		! git -C "$tree" cat-file -e "HEAD^{tree}" 2>/dev/null || return 0
 
