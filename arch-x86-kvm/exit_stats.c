@@ -49,8 +49,6 @@ EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_exit_stats_enabled);
 
 DEFINE_PER_CPU_ALIGNED(struct kvm_exit_stats, kvm_cpu_exit_stats);
 
-static_assert(KVM_EXIT_STATS_NR_DIRECT <= KVM_EXIT_STATS_OTHER);
-
 static DEFINE_MUTEX(kvm_exit_stats_lock);
 static int exit_stats_policy __read_mostly = SCOPE_VM;
 static bool exit_stats_fold __read_mostly;
@@ -195,9 +193,6 @@ EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_exit_stats_set_isa);
 /* The scopes that user space can ask for, as a mask */
 int kvm_exit_stats_check_cap(void)
 {
-	if (!kvm_exit_stats_isa)
-		return 0;
-
 	return BIT(SCOPE_OFF) | BIT(SCOPE_VM) | BIT(SCOPE_HOST);
 }
 
@@ -205,7 +200,7 @@ int kvm_exit_stats_enable_cap(struct kvm *kvm, u64 scope)
 {
 	int r = -EINVAL;
 
-	if (!kvm_exit_stats_isa || scope > SCOPE_HOST)
+	if (scope > SCOPE_HOST)
 		return r;
 
 	mutex_lock(&kvm->lock);
@@ -230,6 +225,16 @@ static int kvm_exit_stats_scope(struct kvm *kvm)
 		scope = asked ? SCOPE_VM : SCOPE_OFF;
 
 	return asked ? min_t(int, scope, kvm->arch.exit_stats.scope) : scope;
+}
+
+void kvm_exit_stats_vcpu_init(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
+
+	/* Zeroed memory would be an open interval. */
+	es->start = KVM_EXIT_STATS_CLOSED;
+	es->reason = &es->snapshot;
+	es->nr_direct = kvm_exit_stats_isa->nr_direct;
 }
 
 /* Add a fully created vCPU to its VM's sums. */
@@ -265,15 +270,22 @@ void kvm_exit_stats_vcpu_after_set_cpuid(struct kvm_vcpu *vcpu)
 			     cpuid_entry_has(entry, X86_FEATURE_HYPERVISOR);
 }
 
+static u32 kvm_exit_stats_indirect_slot(struct kvm_vcpu *vcpu)
+{
+	const struct kvm_exit_stats_isa *isa = kvm_exit_stats_isa;
+
+	return kvm_exit_stats_slot_of(isa, *vcpu->arch.exit_stats.reason &
+					   isa->mask);
+}
+
 static u32 kvm_exit_stats_slot(struct kvm_vcpu *vcpu)
 {
 	u32 reason = *vcpu->arch.exit_stats.reason;
 
-	if (reason < KVM_EXIT_STATS_NR_DIRECT)
+	if (reason < vcpu->arch.exit_stats.nr_direct)
 		return reason;
 
-	return kvm_exit_stats_slot_of(kvm_exit_stats_isa,
-				      reason & kvm_exit_stats_isa->mask);
+	return kvm_exit_stats_indirect_slot(vcpu);
 }
 
 /*
@@ -370,10 +382,11 @@ void __kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 	preempt_enable();
 }
 
-/* For few exits, e.g. failed VM entries, the reason itself is not the slot. */
+/* The reason is not the slot, e.g. of VMX's failed entries, or SVM's NPF. */
 void __kvm_exit_stats_stop_indirect(struct kvm_vcpu *vcpu, u64 neg_cycles)
 {
-	kvm_exit_stats_account(vcpu, kvm_exit_stats_slot(vcpu), neg_cycles);
+	kvm_exit_stats_account(vcpu, kvm_exit_stats_indirect_slot(vcpu),
+			       neg_cycles);
 }
 
 static u64 kvm_exit_stats_counter(const struct kvm_exit_stat *stat, bool cycles)
@@ -382,18 +395,30 @@ static u64 kvm_exit_stats_counter(const struct kvm_exit_stat *stat, bool cycles)
 }
 
 /* There are no counters of totals: every exit would pay for few reads. */
+static u64 kvm_exit_stats_total(const struct kvm_exit_stats *stats, bool cycles)
+{
+	const struct kvm_exit_stat *stat = stats->reasons;
+	const struct kvm_exit_stat *last = stat + kvm_exit_stats_isa->other;
+	u64 sum = 0;
+
+	if (cycles) {
+		for (; stat <= last; stat++)
+			sum -= READ_ONCE(stat->neg_cycles);
+	} else {
+		for (; stat <= last; stat++)
+			sum += READ_ONCE(stat->exits);
+	}
+
+	return sum;
+}
+
 static u64 kvm_exit_stats_slot_or_total(const struct kvm_exit_stats *stats,
 					u32 slot, bool cycles)
 {
-	u64 sum = 0;
+	if (slot == TOTAL)
+		return kvm_exit_stats_total(stats, cycles);
 
-	if (slot != TOTAL)
-		return kvm_exit_stats_counter(&stats->reasons[slot], cycles);
-
-	for (slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++)
-		sum += kvm_exit_stats_counter(&stats->reasons[slot], cycles);
-
-	return sum;
+	return kvm_exit_stats_counter(&stats->reasons[slot], cycles);
 }
 
 /*
@@ -479,7 +504,7 @@ static int kvm_exit_stats_readable_slot(u32 reason)
 {
 	u32 slot = kvm_exit_stats_slot_of(kvm_exit_stats_isa, reason);
 
-	if (slot == KVM_EXIT_STATS_OTHER)
+	if (slot == kvm_exit_stats_isa->other)
 		return -1;
 
 	if (READ_ONCE(exit_stats_fold) &&

@@ -18,11 +18,6 @@
 #define KVM_EXIT_STATS_LEAF_FIRST	KVM_EXIT_STATS_LEAF_SIGNATURE
 #define KVM_EXIT_STATS_LEAF_LAST	KVM_EXIT_STATS_LEAF_REASON_CYCLES
 
-/* Reasons below this have the slot of their number. */
-#define KVM_EXIT_STATS_NR_DIRECT	(KVM_EXIT_STATS_REASON_MAX + 1)
-/* All reasons that aren't defined, but for those below, share a slot. */
-#define KVM_EXIT_STATS_OTHER		(KVM_EXIT_STATS_NR_SLOTS - 1)
-
 /*
  * The life of an interval, which lasts from a VM exit until KVM has handled it.
  * Each vCPU has one.  Its state is what "start" holds:
@@ -83,6 +78,10 @@ struct kvm_exit_stats_isa {
 	u32 id;
 	/* The part of the vendor module's exit reason that is the reason */
 	u32 mask;
+	/* Reasons below this are their own slots, also if they aren't defined. */
+	u32 nr_direct;
+	/* The last slot, of all other reasons that aren't defined */
+	u32 other;
 
 	const struct kvm_exit_stats_range *defined;
 	unsigned int nr_defined;
@@ -96,8 +95,8 @@ struct kvm_exit_stats_isa {
 };
 
 /*
- * NULL if no vendor module that accounts is loaded.  Constant while there are
- * VMs, as these pin the vendor module.
+ * NULL if no vendor module is loaded.  Constant while there are VMs, as these
+ * pin the vendor module.
  */
 extern const struct kvm_exit_stats_isa *kvm_exit_stats_isa;
 
@@ -112,6 +111,7 @@ bool kvm_exit_stats_is_of_host(const struct kvm_exit_stats_isa *isa,
 void kvm_exit_stats_set_isa(u32 id);
 int kvm_exit_stats_check_cap(void);
 int kvm_exit_stats_enable_cap(struct kvm *kvm, u64 scope);
+void kvm_exit_stats_vcpu_init(struct kvm_vcpu *vcpu);
 void kvm_exit_stats_vcpu_publish(struct kvm_vcpu *vcpu);
 void kvm_exit_stats_vcpu_after_set_cpuid(struct kvm_vcpu *vcpu);
 void kvm_exit_stats_create_host_debugfs(void);
@@ -136,23 +136,27 @@ static __always_inline bool kvm_exit_stats_is_resumed(u64 start)
 	return start >= BIT_ULL(63) && start <= KVM_EXIT_STATS_RESUMED;
 }
 
-/* Zeroed memory would be an open interval. */
-static inline void kvm_exit_stats_vcpu_init(struct kvm_vcpu *vcpu)
-{
-	vcpu->arch.exit_stats.start = KVM_EXIT_STATS_CLOSED;
-}
-
-/* Vendor modules store the exit reason in different places. */
+/* Vendor modules whose exit reason stays what it was need no snapshot. */
 static inline void kvm_exit_stats_set_reason(struct kvm_vcpu *vcpu,
 					     const u32 *reason)
 {
 	vcpu->arch.exit_stats.reason = reason;
 }
 
-static __always_inline void kvm_exit_stats_start(struct kvm_vcpu *vcpu)
+/* Return true if an interval starts: then the reason may need a snapshot. */
+static __always_inline bool kvm_exit_stats_start(struct kvm_vcpu *vcpu)
 {
-	if (static_branch_likely(&kvm_exit_stats_starting))
-		WRITE_ONCE(vcpu->arch.exit_stats.start, rdtsc());
+	if (!static_branch_likely(&kvm_exit_stats_starting))
+		return false;
+
+	WRITE_ONCE(vcpu->arch.exit_stats.start, rdtsc());
+	return true;
+}
+
+static __always_inline void kvm_exit_stats_snapshot(struct kvm_vcpu *vcpu,
+						    u32 reason)
+{
+	vcpu->arch.exit_stats.snapshot = reason;
 }
 
 static __always_inline void kvm_exit_stats_cancel(struct kvm_vcpu *vcpu)
@@ -226,7 +230,7 @@ static __always_inline void kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 	/* This is CLOSED, i.e. one cycle, if drop_intervals() just wrote it. */
 	neg_cycles = READ_ONCE(vcpu->arch.exit_stats.start);
 	reason = *vcpu->arch.exit_stats.reason;
-	if (unlikely(reason >= KVM_EXIT_STATS_NR_DIRECT)) {
+	if (unlikely(reason >= vcpu->arch.exit_stats.nr_direct)) {
 		__kvm_exit_stats_stop_indirect(vcpu, neg_cycles);
 		return;
 	}
@@ -329,7 +333,12 @@ kvm_exit_stats_create_vcpu_debugfs(struct kvm_vcpu *vcpu, struct dentry *dentry)
 {
 }
 
-static inline void kvm_exit_stats_start(struct kvm_vcpu *vcpu)
+static inline bool kvm_exit_stats_start(struct kvm_vcpu *vcpu)
+{
+	return false;
+}
+
+static inline void kvm_exit_stats_snapshot(struct kvm_vcpu *vcpu, u32 reason)
 {
 }
 

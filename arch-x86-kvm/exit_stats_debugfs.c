@@ -32,8 +32,9 @@ static void kvm_exit_stats_print(struct seq_file *m, const char *whose,
 	const struct kvm_exit_stats_isa *isa = kvm_exit_stats_isa;
 	u64 exits = 0, neg_cycles = 0;
 	u32 slot, reason;
+	const char *name;
 
-	for (slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++) {
+	for (slot = 0; slot <= isa->other; slot++) {
 		exits += stats->reasons[slot].exits;
 		neg_cycles += stats->reasons[slot].neg_cycles;
 	}
@@ -43,7 +44,7 @@ static void kvm_exit_stats_print(struct seq_file *m, const char *whose,
 		seq_printf(m, "%s- total %llu %llu\n", whose, exits,
 			   -neg_cycles);
 
-	for (slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++) {
+	for (slot = 0; slot <= isa->other; slot++) {
 		const struct kvm_exit_stat *stat = &stats->reasons[slot];
 
 		/* A CPU may have cycles of an exit that another CPU counted. */
@@ -51,11 +52,15 @@ static void kvm_exit_stats_print(struct seq_file *m, const char *whose,
 			continue;
 
 		reason = kvm_exit_stats_reason_of(isa, slot);
-		if (slot == KVM_EXIT_STATS_OTHER)
+		if (slot == isa->other)
 			seq_printf(m, "%s- other", whose);
 		else
-			seq_printf(m, "%s%u %s", whose, reason,
-				   kvm_exit_stats_name_of(isa, reason));
+			seq_printf(m, "%s%u ", whose, reason);
+
+		/* SVM's names have blanks, which would make them two words. */
+		name = slot == isa->other ? "" : kvm_exit_stats_name_of(isa, reason);
+		for (; *name; name++)
+			seq_putc(m, *name == ' ' ? '_' : *name);
 
 		seq_printf(m, " %llu %llu\n", stat->exits, -stat->neg_cycles);
 	}
@@ -171,15 +176,13 @@ EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_exit_stats_create_host_debugfs);
 
 void kvm_exit_stats_create_vm_debugfs(struct kvm *kvm)
 {
-	if (kvm_exit_stats_isa)
-		debugfs_create_file("exit_stats", 0400, kvm->debugfs_dentry,
-				    kvm, &kvm_exit_stats_vm_fops);
+	debugfs_create_file("exit_stats", 0400, kvm->debugfs_dentry, kvm,
+			    &kvm_exit_stats_vm_fops);
 }
 
 void kvm_exit_stats_create_vcpu_debugfs(struct kvm_vcpu *vcpu,
 					struct dentry *dentry)
 {
-	if (kvm_exit_stats_isa)
-		debugfs_create_file("exit_stats", 0400, dentry, vcpu,
-				    &kvm_exit_stats_vcpu_fops);
+	debugfs_create_file("exit_stats", 0400, dentry, vcpu,
+			    &kvm_exit_stats_vcpu_fops);
 }

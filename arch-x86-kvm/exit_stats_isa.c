@@ -7,6 +7,7 @@
 #include <linux/kvm_host.h>
 #include <linux/tracepoint-defs.h>
 
+#include <asm/svm.h>
 #include <asm/vmx.h>
 
 #include "exit_stats.h"
@@ -21,7 +22,16 @@ static const struct kvm_exit_stats_range vmx_defined[] = {
 	{ 39, 41, 39 },
 	{ 43, 70, 43 },
 	{ 72, 81, 72 },
-	{ 84, KVM_EXIT_STATS_REASON_MAX, 84 },
+	{ 84, KVM_EXIT_STATS_VMX_REASON_MAX, 84 },
+};
+
+/* Codes that are dense are defined whether or not they have a name. */
+#define SVM_NR_DIRECT	0xa8
+static const struct kvm_exit_stats_range svm_defined[] = {
+	/* First, as each NPF is looked up here when it is counted */
+	{ SVM_EXIT_NPF, SVM_EXIT_NPF + 3, SVM_NR_DIRECT },
+	{ 0, SVM_NR_DIRECT - 1, 0 },
+	{ (u32)SVM_EXIT_ERR, (u32)SVM_EXIT_ERR, SVM_NR_DIRECT + 4 },
 };
 
 /*
@@ -38,18 +48,48 @@ static const u32 vmx_of_host[] = {
 	EXIT_REASON_PML_FULL,
 };
 
+/* Here, the host's NMIs are no exceptions. */
+static const u32 svm_of_host[] = {
+	SVM_EXIT_EXCP_BASE + MC_VECTOR,
+	SVM_EXIT_INTR,
+	SVM_EXIT_NMI,
+	SVM_EXIT_SMI,
+	SVM_EXIT_INIT,
+};
+
 static const struct trace_print_flags vmx_names[] = { VMX_EXIT_REASONS };
+static const struct trace_print_flags svm_names[] = { SVM_EXIT_REASONS };
+
+#define VMX_OTHER	(KVM_EXIT_STATS_VMX_REASON_MAX + 1)
+static_assert(VMX_OTHER < KVM_EXIT_STATS_NR_SLOTS);
+
+#define SVM_OTHER	(SVM_NR_DIRECT + 5)
+static_assert(SVM_OTHER < KVM_EXIT_STATS_NR_SLOTS);
 
 static const struct kvm_exit_stats_isa kvm_exit_stats_isas[] = {
 	{
 		.id		= KVM_EXIT_STATS_ISA_VMX,
 		.mask		= 0xffff,
+		.nr_direct	= VMX_OTHER,
+		.other		= VMX_OTHER,
 		.defined	= vmx_defined,
 		.nr_defined	= ARRAY_SIZE(vmx_defined),
 		.of_host	= vmx_of_host,
 		.nr_of_host	= ARRAY_SIZE(vmx_of_host),
 		.names		= vmx_names,
 		.nr_names	= ARRAY_SIZE(vmx_names),
+	},
+	{
+		.id		= KVM_EXIT_STATS_ISA_SVM,
+		.mask		= 0xffffffff,
+		.nr_direct	= SVM_NR_DIRECT,
+		.other		= SVM_OTHER,
+		.defined	= svm_defined,
+		.nr_defined	= ARRAY_SIZE(svm_defined),
+		.of_host	= svm_of_host,
+		.nr_of_host	= ARRAY_SIZE(svm_of_host),
+		.names		= svm_names,
+		.nr_names	= ARRAY_SIZE(svm_names),
 	},
 };
 
@@ -65,7 +105,7 @@ const struct kvm_exit_stats_isa *kvm_exit_stats_find_isa(u32 id)
 	return NULL;
 }
 
-/* Of a reason that isn't defined, it is KVM_EXIT_STATS_OTHER. */
+/* Of a reason that isn't defined, it is the last slot. */
 u32 kvm_exit_stats_slot_of(const struct kvm_exit_stats_isa *isa, u32 reason)
 {
 	const struct kvm_exit_stats_range *range;
@@ -77,7 +117,7 @@ u32 kvm_exit_stats_slot_of(const struct kvm_exit_stats_isa *isa, u32 reason)
 			return range->slot + (reason - range->first);
 	}
 
-	return KVM_EXIT_STATS_OTHER;
+	return isa->other;
 }
 
 /* Of a slot for reasons that aren't defined, it is the slot. */
@@ -102,7 +142,7 @@ const char *kvm_exit_stats_name_of(const struct kvm_exit_stats_isa *isa,
 	unsigned int i;
 
 	for (i = 0; i < isa->nr_names; i++) {
-		if (isa->names[i].mask == reason)
+		if ((u32)isa->names[i].mask == reason)
 			return isa->names[i].name;
 	}
 

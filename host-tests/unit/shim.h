@@ -182,6 +182,25 @@ static inline void llist_add(struct llist_node *node, struct llist_head *head)
 	for ((pos) = shim_llist_entry(pos, node, member); (pos); \
 	     (pos) = shim_llist_entry(pos, (pos)->member.next, member))
 
+/* What asm/svm.h needs of asm/kvm.h */
+#define DE_VECTOR 0
+#define DB_VECTOR 1
+#define BP_VECTOR 3
+#define OF_VECTOR 4
+#define BR_VECTOR 5
+#define UD_VECTOR 6
+#define NM_VECTOR 7
+#define DF_VECTOR 8
+#define TS_VECTOR 10
+#define NP_VECTOR 11
+#define SS_VECTOR 12
+#define GP_VECTOR 13
+#define PF_VECTOR 14
+#define MF_VECTOR 16
+#define AC_VECTOR 17
+#define MC_VECTOR 18
+#define XM_VECTOR 19
+
 /* VMs are in a list, each has an array of vCPUs. */
 struct kvm_cpuid_entry2 {
 	u32 function, index, flags, eax, ebx, ecx, edx;
@@ -337,6 +356,7 @@ struct trace_print_flags {
 /* All CPUs are possible.  In the kernel, n is signed, too. */
 #define cpumask_next(n, mask) ((unsigned int)((int)(n) + 1))
 #define seq_printf(m, ...) fprintf((m)->out, __VA_ARGS__)
+#define seq_putc(m, c) fputc(c, (m)->out)
 #define DEFINE_SHOW_ATTRIBUTE(name) \
 	static const struct file_operations name##_fops = { .show = name##_show }
 #define DEFINE_SEQ_ATTRIBUTE(name) \

@@ -789,10 +789,6 @@ static void a_vmm_asks_for_what_is_known_and_in_time(void **state)
 	for (u64 scope = 0; scope <= 2; scope++)
 		assert_int_equal(kvm_exit_stats_enable_cap(&vm[0], scope), -EINVAL);
 	assert_int_equal(served_scope(&vm[0]), 1);
-
-	kvm_exit_stats_set_isa(0);
-	assert_int_equal(kvm_exit_stats_check_cap(), 0);
-	assert_int_equal(ask_for(&vm[0], 1), -EINVAL);
 }
 
 /* What the host causes is in the total, but no leaf tells it. */
@@ -854,17 +850,19 @@ static void an_isas_reasons_and_slots_are_one_to_one(void **state)
 			for (u64 reason = range->first; reason <= range->last; reason++) {
 				u32 slot = kvm_exit_stats_slot_of(isa, reason);
 
-				assert_true(slot < KVM_EXIT_STATS_OTHER && !used[slot]);
+				assert_true(slot < isa->other && !used[slot]);
 				used[slot] = true;
 				assert_int_equal(kvm_exit_stats_reason_of(isa, slot), reason);
 				/* The hot path does without the table. */
-				if (reason < KVM_EXIT_STATS_NR_DIRECT)
+				if (reason < isa->nr_direct)
 					assert_int_equal(slot, reason);
 			}
 		}
+		assert_true(isa->nr_direct <= isa->other);
+		assert_true(isa->other < KVM_EXIT_STATS_NR_SLOTS);
 		for (unsigned int r = 0; r < isa->nr_of_host; r++)
 			assert_int_not_equal(kvm_exit_stats_slot_of(isa, isa->of_host[r]),
-					     KVM_EXIT_STATS_OTHER);
+					     isa->other);
 		for (unsigned int r = 0; r < isa->nr_names; r++)
 			assert_string_equal(kvm_exit_stats_name_of(isa, isa->names[r].mask),
 					    isa->names[r].name);
@@ -892,6 +890,53 @@ static void assert_shows(const struct file_operations *fops, void *private, cons
 	fclose(m.out);
 	assert_string_equal(buf, text);
 	free(buf);
+}
+
+/* An exit that leaves its code as a snapshot */
+static void exit_with_code(struct kvm_vcpu *vcpu, u32 code)
+{
+	assert_true(kvm_exit_stats_start(vcpu));
+	kvm_exit_stats_snapshot(vcpu, code);
+	elapse(10);
+	kvm_exit_stats_stop(vcpu);
+}
+
+/* SVM's reasons are all 32 bits of EXITCODE. */
+static void svms_reasons_are_its_exit_codes(void **state)
+{
+	static const u32 codes[] = { 0, 0x72, 0xa7, 0x400, 0x403, 0xffffffff };
+	static const u32 unknown[] = { 0xa8, 0x3ff, 0x404, 0xffff, 0x10072, 0xf0000000,
+				       0xfffffffe };
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	kvm_exit_stats_set_isa(0);
+	kvm_exit_stats_set_isa(KVM_EXIT_STATS_ISA_SVM);
+	kvm_exit_stats_vcpu_init(vcpu);
+	assert_regs(read_leaf(vcpu, 0x4ffffffb, 1), 0x010201, 0x454d564b, 0x53746978, 0x73746174);
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+		for (size_t n = 0; n <= i; n++)
+			exit_with_code(vcpu, codes[i]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+		assert_int_equal(exits(vcpu, codes[i]), i + 1);
+		assert_int_equal(cycles(vcpu, codes[i]), 10 * (i + 1));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(unknown); i++) {
+		exit_with_code(vcpu, unknown[i]);
+		assert_regs(read_leaf(vcpu, 0x4ffffffe, unknown[i]), 0, 0, 0, 0xffffffff);
+		assert_regs(read_leaf(vcpu, 0x4fffffff, unknown[i]), 0, 0, 0, 0xffffffff);
+	}
+	exit_with_code(vcpu, 0x46);
+	assert_shows(&kvm_exit_stats_vcpu_fops, vcpu,
+		     "- total 29 290\n0 read_cr0 1 10\n70 UD_excp 1 10\n114 cpuid 2 20\n"
+		     "167 unnamed 3 30\n1024 npf 4 40\n1027 vmgexit 5 50\n"
+		     "4294967295 invalid_guest_state 6 60\n- other 7 70\n");
+	assert_int_equal(total_exits(vcpu), 22 + ARRAY_SIZE(unknown));
+	assert_int_equal(total_cycles(vcpu), 10 * (22 + ARRAY_SIZE(unknown)));
+	fold("Y");
+	assert_regs(read_leaf(vcpu, 0x4ffffffe, 0x60), 0, 0, 0, 0xffffffff);
+	assert_regs(read_leaf(vcpu, 0x4ffffffe, 0x52), 0, 0, 0, 0xffffffff);
+	assert_int_equal(exits(vcpu, 0x400), 4);
 }
 
 static void debugfs_shows_host_vm_and_vcpu(void **state)
@@ -1053,6 +1098,7 @@ int main(void)
 		test(a_vmm_asks_for_what_is_known_and_in_time),
 		test(folded_reasons_are_in_the_total_alone),
 		test(cycles_are_the_guests),
+		test(svms_reasons_are_its_exit_codes),
 		test(an_isas_reasons_and_slots_are_one_to_one),
 		test(debugfs_shows_host_vm_and_vcpu),
 		test(debugfs_shows_cycles_of_a_migrated_exit),

@@ -19,7 +19,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/stddef.h>
+
+#include <asm/kvm.h>
+#include <asm/svm.h>
 #include <asm/vmx.h>
+
+#include "isa.h"
 
 #define KVM_DEBUGFS "/sys/kernel/debug/kvm"
 #define HOST_STATS KVM_DEBUGFS "/host/exit_stats"
@@ -27,14 +33,15 @@
 #define TRACED_EVENT "/sys/kernel/debug/tracing/events/kvm/kvm_exit"
 #define TRACED_KEYS "hist:keys=common_pid,vcpu_id,exit_reason:size=4096"
 
-/* Room for all basic reasons in the table, and one slot for the rest */
-#define NR_REASONS 128
+/* One for each reason, at its reason_slot(), and one for the rest */
+#define OTHER_FIGURES NR_REASONS
+#define NR_FIGURES (NR_REASONS + 1)
 #define NR_CPUS_MAX 64
 #define NR_TRACED_MAX 4096
 
 struct figures {
-	uint64_t exits[NR_REASONS];
-	uint64_t cycles[NR_REASONS];
+	uint64_t exits[NR_FIGURES];
+	uint64_t cycles[NR_FIGURES];
 	uint64_t total_exits;
 	uint64_t total_cycles;
 };
@@ -53,18 +60,55 @@ struct traced {
 	uint64_t exits;
 };
 
-static const struct {
-	uint32_t reason;
+struct oracle_name {
+	/* The kernel has SVM_EXIT_ERR as -1. */
+	int64_t reason;
 	const char *name;
-} oracle_names[] = { VMX_EXIT_REASONS };
+};
 
-static inline const char *oracle_name(uint32_t reason)
+static const struct oracle_name oracle_names[] = { VMX_EXIT_REASONS };
+static const struct oracle_name oracle_svm_names[] = { SVM_EXIT_REASONS };
+
+/* Whose exit reasons KVM reports: what this machine, L1, has */
+static inline enum isa oracle_isa(void)
 {
-	for (size_t i = 0; i < sizeof(oracle_names) / sizeof(oracle_names[0]); i++) {
-		if (oracle_names[i].reason == reason)
-			return oracle_names[i].name;
+	uint32_t a = 0x80000001, b, c = 0, d;
+
+	asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+	return c & 4 ? SVM : VMX;
+}
+
+/* All that the uapi names, which are *n */
+static inline const struct oracle_name *oracle_names_here(size_t *n)
+{
+	bool svm = oracle_isa() == SVM;
+
+	*n = svm ? sizeof(oracle_svm_names) / sizeof(oracle_svm_names[0]) :
+		   sizeof(oracle_names) / sizeof(oracle_names[0]);
+	return svm ? oracle_svm_names : oracle_names;
+}
+
+/* Of what has the figures there */
+static inline const char *oracle_name(uint32_t slot)
+{
+	size_t n;
+	const struct oracle_name *names = oracle_names_here(&n);
+
+	if (slot == OTHER_FIGURES)
+		return "other";
+	for (size_t i = 0; i < n; i++) {
+		if ((uint32_t)names[i].reason == nth_reason(slot))
+			return names[i].name;
 	}
 	return "unnamed";
+}
+
+/* The SDM's gaps have figures of their own, too. */
+static inline uint32_t figures_slot(uint32_t reason)
+{
+	if (oracle_isa() == VMX)
+		return reason <= KVM_EXIT_STATS_VMX_REASON_MAX ? reason : OTHER_FIGURES;
+	return isa_defines(SVM, reason) ? reason_slot(reason) : OTHER_FIGURES;
 }
 
 static inline FILE *oracle_open(const char *path, const char *mode)
@@ -127,12 +171,10 @@ static inline size_t traced_read(struct traced *traced)
 	return n;
 }
 
-/* The slot is the basic reason, i.e. bits 15:0. */
+/* VMX's basic reason is in bits 15:0. */
 static inline uint32_t traced_slot(const struct traced *t)
 {
-	uint16_t basic = t->reason;
-
-	return basic < NR_REASONS - 1 ? basic : NR_REASONS - 1;
+	return figures_slot(oracle_isa() == VMX ? (uint16_t)t->reason : t->reason);
 }
 
 static inline void figures_take(struct figures *f, const char *reason, uint64_t exits,
@@ -144,11 +186,10 @@ static inline void figures_take(struct figures *f, const char *reason, uint64_t 
 	} else {
 		char *end;
 		unsigned long r = strtoul(reason, &end, 10);
+		uint32_t slot = *end ? OTHER_FIGURES : figures_slot(r);
 
-		if (*end || r >= NR_REASONS)
-			r = NR_REASONS - 1;
-		f->exits[r] = exits;
-		f->cycles[r] = cycles;
+		f->exits[slot] = exits;
+		f->cycles[slot] = cycles;
 	}
 }
 
@@ -200,7 +241,7 @@ static inline void figures_host(struct host_figures *host)
 
 static inline void figures_subtract(struct figures *f, const struct figures *from)
 {
-	for (int r = 0; r < NR_REASONS; r++) {
+	for (int r = 0; r < NR_FIGURES; r++) {
 		f->exits[r] -= from->exits[r];
 		f->cycles[r] -= from->cycles[r];
 	}
@@ -210,7 +251,7 @@ static inline void figures_subtract(struct figures *f, const struct figures *fro
 
 static inline void figures_add(struct figures *f, const struct figures *more)
 {
-	for (int r = 0; r < NR_REASONS; r++) {
+	for (int r = 0; r < NR_FIGURES; r++) {
 		f->exits[r] += more->exits[r];
 		f->cycles[r] += more->cycles[r];
 	}
@@ -228,7 +269,7 @@ static inline bool figures_add_up(const char *what, const struct figures *f)
 {
 	uint64_t exits = 0, cycles = 0;
 
-	for (int r = 0; r < NR_REASONS; r++) {
+	for (int r = 0; r < NR_FIGURES; r++) {
 		exits += f->exits[r];
 		cycles += f->cycles[r];
 	}

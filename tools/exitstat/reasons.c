@@ -28,7 +28,7 @@ static const struct isa {
 } isas[] = {
 	[KVM_EXIT_STATS_ISA_VMX] = {
 		vmx_names, sizeof(vmx_names) / sizeof(vmx_names[0]),
-		KVM_EXIT_STATS_REASON_MAX, VMX_CPUID,
+		KVM_EXIT_STATS_VMX_REASON_MAX, VMX_CPUID,
 	},
 	[KVM_EXIT_STATS_ISA_SVM] = {
 		svm_names, sizeof(svm_names) / sizeof(svm_names[0]),
@@ -37,7 +37,7 @@ static const struct isa {
 };
 
 _Static_assert(0xff + 1 + sizeof(svm_names) / sizeof(svm_names[0]) <= REASONS_MAX &&
-	       KVM_EXIT_STATS_REASON_MAX + 1 + sizeof(vmx_names) / sizeof(vmx_names[0]) <=
+	       KVM_EXIT_STATS_VMX_REASON_MAX + 1 + sizeof(vmx_names) / sizeof(vmx_names[0]) <=
 	       REASONS_MAX, "REASONS_MAX is too small");
 
 bool reasons_known(unsigned int isa)

@@ -9,8 +9,11 @@
 #include <asm/kvm.h>
 #include <uapi/asm/kvm_exit_stats.h>
 
-/* 86 exit reasons and one slot for all others, rounded up to cache lines. */
-#define KVM_EXIT_STATS_NR_SLOTS		88
+/*
+ * SVM's 173 exit reasons, which are more than VMX's, and one slot for all
+ * others, rounded up to cache lines.
+ */
+#define KVM_EXIT_STATS_NR_SLOTS		176
 
 struct kvm_exit_stat {
 	u64 exits;
@@ -27,8 +30,12 @@ struct kvm_vcpu_exit_stats {
 
 	/* If open, the TSC at the VM exit; else a state, see exit_stats.h. */
 	u64 start;
-	/* The vendor module's exit reason */
+	/* The vendor module's exit reason, or "snapshot" */
 	const u32 *reason;
+	/* Reasons below this are their own slots. */
+	u32 nr_direct;
+	/* The exit reason, if the vendor module may overwrite its own */
+	u32 snapshot;
 	/* Written only by the thread that has the vCPU loaded. */
 	struct kvm_exit_stats stats;
 

@@ -9,9 +9,11 @@
  * EXITS	-	exits, low	exits, high	0		0
  * CYCLES	-	0		cycles, high	cycles, low	0
  * REASON_*	reason	like EXITS or CYCLES, for one exit reason.  A reason
- *			that the SDM does not define, or that the host does
+ *			that the ISA does not define, or that the host does
  *			not know or tell, yields EDX = UNDEFINED and zeros
  *			elsewhere.
+ *
+ * A reason is VMX's basic exit reason, or the low 32 bits of SVM's EXITCODE.
  *
  * Cycles are ticks of the guest's TSC, or of the host's if the CPU can't scale
  * it.  Counters are 64 bits wide.  They start at zero with the VM (scope VM) or
@@ -53,11 +55,11 @@
 #define KVM_EXIT_STATS_UNDEFINED		0xffffffff
 
 /*
- * The highest basic exit reason that is defined so far.  Hosts may know higher
- * ones, in the same version.  There are gaps: above a reason that is UNDEFINED,
- * others may be defined.
+ * The highest basic exit reason of VMX that is defined so far.  Hosts may know
+ * higher ones, in the same version.  There are gaps: above a reason that is
+ * UNDEFINED, others may be defined.
  */
-#define KVM_EXIT_STATS_REASON_MAX		85
+#define KVM_EXIT_STATS_VMX_REASON_MAX		85
 
 /*
  * A VM capability by which user space asks, before it creates vCPUs, that its

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <asm/kvm_exit_stats.h>
+#include <asm/svm.h>
 #include <asm/vmx.h>
 
 #include "kselftest.h"
@@ -29,6 +30,9 @@
 #define LAST_LEAF	KVM_EXIT_STATS_LEAF_REASON_CYCLES
 #define NR_LEAVES	(LAST_LEAF - FIRST_LEAF + 1)
 
+/* All reasons up to 255, and those above that may be defined */
+#define NR_REASONS	261
+
 struct regs {
 	u32 eax, ebx, ecx, edx;
 };
@@ -40,6 +44,17 @@ static struct {
 	u32 count;
 	struct regs answer;
 } query;
+
+/* The exit reasons that the test causes, one that it doesn't, and an undefined one */
+static const struct isa {
+	u32 id, cpuid, io, unused, undefined;
+} vmx = {
+	KVM_EXIT_STATS_ISA_VMX, EXIT_REASON_CPUID, EXIT_REASON_IO_INSTRUCTION,
+	EXIT_REASON_INVD, 35,
+}, svm = {
+	KVM_EXIT_STATS_ISA_SVM, SVM_EXIT_CPUID, SVM_EXIT_IOIO,
+	SVM_EXIT_INVD, 0xa8,
+}, *isa = &vmx;
 
 /* What the host's parameter says, and the scope that VMs have at most */
 static char policy[16];
@@ -127,8 +142,7 @@ static u64 total_cycles(struct kvm_vcpu *vcpu)
 	return cycles_value(ask(vcpu, KVM_EXIT_STATS_LEAF_CYCLES, 0xdeadbeef));
 }
 
-/* If the host folds reasons, those that it may cause are not told, either. */
-static bool is_undefined(u32 reason)
+static bool is_undefined_by_vmx(u32 reason)
 {
 	switch (reason) {
 	case EXIT_REASON_EXCEPTION_NMI:
@@ -149,6 +163,39 @@ static bool is_undefined(u32 reason)
 	default:
 		return reason > 85;
 	}
+}
+
+static bool is_undefined_by_svm(u32 reason)
+{
+	switch (reason) {
+	case SVM_EXIT_EXCP_BASE + MC_VECTOR:
+	case SVM_EXIT_INTR:
+	case SVM_EXIT_NMI:
+	case SVM_EXIT_SMI:
+	case SVM_EXIT_INIT:
+		return fold;
+	case SVM_EXIT_NPF ... SVM_EXIT_VMGEXIT:
+	case (u32)SVM_EXIT_ERR:
+		return false;
+	default:
+		return reason > 0xa7;
+	}
+}
+
+/* If the host folds reasons, those that it may cause are not told, either. */
+static bool is_undefined(u32 reason)
+{
+	return isa->id == KVM_EXIT_STATS_ISA_SVM ? is_undefined_by_svm(reason) :
+						   is_undefined_by_vmx(reason);
+}
+
+static u32 nth_reason(u32 n)
+{
+	if (n < 256)
+		return n;
+	if (n < 260)
+		return SVM_EXIT_NPF + n - 256;
+	return (u32)SVM_EXIT_ERR;
 }
 
 static void read_parameter(const char *path, char *value, size_t size)
@@ -195,7 +242,7 @@ static void assert_signature(struct kvm_vcpu *vcpu, u32 scope)
 	for (index = 0; index < 2; index++)
 		assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_SIGNATURE, index),
 			    KVM_EXIT_STATS_VERSION |
-			    KVM_EXIT_STATS_ISA_VMX << KVM_EXIT_STATS_ISA_SHIFT |
+			    isa->id << KVM_EXIT_STATS_ISA_SHIFT |
 			    scope << KVM_EXIT_STATS_SCOPE_SHIFT,
 			    KVM_EXIT_STATS_SIGNATURE_EBX,
 			    KVM_EXIT_STATS_SIGNATURE_ECX,
@@ -212,12 +259,18 @@ static void test_signature(u32 scope)
 	kvm_vm_free(vm);
 }
 
-static void test_undefined_reason(struct kvm_vcpu *vcpu, u32 reason)
+static void test_reason(struct kvm_vcpu *vcpu, u32 reason)
 {
-	assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_EXITS, reason),
-		    0, 0, 0, KVM_EXIT_STATS_UNDEFINED, "Exits", reason);
-	assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_CYCLES, reason),
-		    0, 0, 0, KVM_EXIT_STATS_UNDEFINED, "Cycles", reason);
+	struct regs exits = ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_EXITS, reason);
+	struct regs cycles = ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_CYCLES, reason);
+
+	if (is_undefined(reason)) {
+		assert_regs(exits, 0, 0, 0, KVM_EXIT_STATS_UNDEFINED, "Exits", reason);
+		assert_regs(cycles, 0, 0, 0, KVM_EXIT_STATS_UNDEFINED, "Cycles", reason);
+	} else {
+		exits_value(exits);
+		cycles_value(cycles);
+	}
 }
 
 /* KVM must compare all 32 bits, although an exit reason has fewer. */
@@ -229,40 +282,56 @@ static void test_undefined_reasons(u32 scope)
 	int bit;
 
 	vm = create_vm(&vcpu, scope);
-	for (reason = 0; reason < 256; reason++) {
-		if (is_undefined(reason))
-			test_undefined_reason(vcpu, reason);
-	}
+	for (reason = 0; reason < NR_REASONS; reason++)
+		test_reason(vcpu, nth_reason(reason));
 	for (bit = 8; bit < 32; bit++) {
-		test_undefined_reason(vcpu, BIT(bit));
-		test_undefined_reason(vcpu, BIT(bit) | EXIT_REASON_CPUID);
-		test_undefined_reason(vcpu, -BIT(bit));
+		test_reason(vcpu, BIT(bit));
+		test_reason(vcpu, BIT(bit) | isa->cpuid);
+		test_reason(vcpu, -BIT(bit));
 	}
-	test_undefined_reason(vcpu, -1);
 
 	/* A reason that is defined, but has not occurred, reads as zeros. */
 	if (scope == KVM_EXIT_STATS_SCOPE_VM) {
 		assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_EXITS,
-				EXIT_REASON_INVD), 0, 0, 0, 0, "Exits",
-			    EXIT_REASON_INVD);
+				isa->unused), 0, 0, 0, 0, "Exits",
+			    isa->unused);
 		assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_CYCLES,
-				EXIT_REASON_INVD), 0, 0, 0, 0, "Cycles",
-			    EXIT_REASON_INVD);
+				isa->unused), 0, 0, 0, 0, "Cycles",
+			    isa->unused);
 	}
+	kvm_vm_free(vm);
+}
+
+/* SVM's codes from 0x400 on have counters of their own. */
+static void test_high_reasons(void)
+{
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	char npt[4];
+	u64 npfs;
+
+	read_parameter("/sys/module/kvm_amd/parameters/npt", npt, sizeof(npt));
+
+	vm = create_vm(&vcpu, KVM_EXIT_STATS_SCOPE_VM);
+	npfs = reason_exits(vcpu, SVM_EXIT_NPF);
+	TEST_ASSERT(!npfs == (npt[0] == 'N'), "%lu NPFs, npt=%s", npfs, npt);
+	assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_EXITS,
+			SVM_EXIT_VMGEXIT), 0, 0, 0, 0, "Exits",
+		    SVM_EXIT_VMGEXIT);
 	kvm_vm_free(vm);
 }
 
 /* A read by the guest exits twice: for CPUID, and for the ucall's I/O. */
 static s64 reading_exits(struct kvm_vcpu *vcpu)
 {
-	return reason_exits(vcpu, EXIT_REASON_CPUID) +
-	       reason_exits(vcpu, EXIT_REASON_IO_INSTRUCTION);
+	return reason_exits(vcpu, isa->cpuid) +
+	       reason_exits(vcpu, isa->io);
 }
 
 static s64 reading_cycles(struct kvm_vcpu *vcpu)
 {
-	return reason_cycles(vcpu, EXIT_REASON_CPUID) +
-	       reason_cycles(vcpu, EXIT_REASON_IO_INSTRUCTION);
+	return reason_cycles(vcpu, isa->cpuid) +
+	       reason_cycles(vcpu, isa->io);
 }
 
 /*
@@ -274,7 +343,7 @@ static void test_reasons_add_up(u32 scope)
 	s64 exits, cycles, min_exits, max_exits, min_cycles, max_cycles;
 	struct kvm_vcpu *vcpu;
 	struct kvm_vm *vm;
-	u32 reason;
+	u32 n, reason;
 
 	vm = create_vm(&vcpu, scope);
 	min_exits = total_exits(vcpu);
@@ -284,9 +353,10 @@ static void test_reasons_add_up(u32 scope)
 
 	exits = 0;
 	cycles = 0;
-	for (reason = 0; reason <= 85; reason++) {
-		if (is_undefined(reason) || reason == EXIT_REASON_CPUID ||
-		    reason == EXIT_REASON_IO_INSTRUCTION)
+	for (n = 0; n < NR_REASONS; n++) {
+		reason = nth_reason(n);
+		if (is_undefined(reason) || reason == isa->cpuid ||
+		    reason == isa->io)
 			continue;
 		exits += reason_exits(vcpu, reason);
 		cycles += reason_cycles(vcpu, reason);
@@ -319,14 +389,14 @@ static void test_exits_are_counted(u32 scope)
 	vm = create_vm(&vcpu, scope);
 	tsc = rdtsc();
 	total = total_exits(vcpu);
-	cycles = reason_cycles(vcpu, EXIT_REASON_CPUID);
-	exits = reason_exits(vcpu, EXIT_REASON_CPUID);
+	cycles = reason_cycles(vcpu, isa->cpuid);
+	exits = reason_exits(vcpu, isa->cpuid);
 	if (scope == KVM_EXIT_STATS_SCOPE_VM)
 		TEST_ASSERT(exits == 3, "%lu exits after 3", exits);
 
 	ask_repeatedly(vcpu, 0, 0, NR_EXITS);
-	exits = reason_exits(vcpu, EXIT_REASON_CPUID) - exits;
-	cycles = reason_cycles(vcpu, EXIT_REASON_CPUID) - cycles;
+	exits = reason_exits(vcpu, isa->cpuid) - exits;
+	cycles = reason_cycles(vcpu, isa->cpuid) - cycles;
 	total = total_exits(vcpu) - total;
 	tsc = rdtsc() - tsc;
 	TEST_ASSERT(scope == KVM_EXIT_STATS_SCOPE_VM ? exits == NR_EXITS + 1 : exits > NR_EXITS,
@@ -349,11 +419,11 @@ static void test_scope(u32 scope)
 	sibling = vm_vcpu_add(vm, 1, guest_code);
 	other = create_vm(&neighbor, scope);
 
-	exits = reason_exits(vcpu, EXIT_REASON_CPUID);
+	exits = reason_exits(vcpu, isa->cpuid);
 	ask_repeatedly(sibling, 0, 0, NR_EXITS);
 	ask_repeatedly(neighbor, 0, 0, NR_EXITS);
 	kvm_vm_free(other);
-	exits = reason_exits(vcpu, EXIT_REASON_CPUID) - exits;
+	exits = reason_exits(vcpu, isa->cpuid) - exits;
 	if (scope == KVM_EXIT_STATS_SCOPE_VM)
 		TEST_ASSERT(exits == NR_EXITS + 1,
 			    "%lu exits for a sibling's %u and a read",
@@ -382,14 +452,14 @@ static void add_cpuid_entries(struct kvm_vcpu *vcpu,
 /* An entry of user space wins, for all reasons or for one. */
 static void test_cpuid_entry_wins(void)
 {
-	static const struct kvm_cpuid_entry2 entries[] = {
+	const struct kvm_cpuid_entry2 entries[] = {
 		{
 			.function = KVM_EXIT_STATS_LEAF_EXITS,
 			.edx = 0x1234,
 		},
 		{
 			.function = KVM_EXIT_STATS_LEAF_REASON_EXITS,
-			.index = EXIT_REASON_CPUID,
+			.index = isa->cpuid,
 			.flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
 			.ebx = 0x5678,
 		},
@@ -398,7 +468,7 @@ static void test_cpuid_entry_wins(void)
 			.edx = 0x9abc,
 		},
 	};
-	static const u32 reasons[] = { EXIT_REASON_CPUID, 35, -1 };
+	const u32 reasons[] = { isa->cpuid, isa->undefined, -1 };
 	struct kvm_vcpu *vcpu;
 	struct kvm_vm *vm;
 	int i;
@@ -409,16 +479,17 @@ static void test_cpuid_entry_wins(void)
 	assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_EXITS, 7), 0, 0, 0, 0x1234,
 		    "User space's entry", 7);
 	assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_EXITS,
-			EXIT_REASON_CPUID), 0, 0x5678, 0, 0,
-		    "User space's entry", EXIT_REASON_CPUID);
+			isa->cpuid), 0, 0x5678, 0, 0,
+		    "User space's entry", isa->cpuid);
 	for (i = 0; i < ARRAY_SIZE(reasons); i++)
 		assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_CYCLES,
 				reasons[i]), 0, 0, 0, 0x9abc,
 			    "User space's entry", reasons[i]);
 
 	/* KVM serves leaves and reasons without an entry. */
-	assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_EXITS, 35), 0, 0, 0,
-		    KVM_EXIT_STATS_UNDEFINED, "Exits", 35);
+	assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_EXITS,
+			isa->undefined), 0, 0, 0, KVM_EXIT_STATS_UNDEFINED,
+		    "Exits", isa->undefined);
 	TEST_ASSERT(total_cycles(vcpu), "Cycles are not served");
 
 	kvm_vm_free(vm);
@@ -439,7 +510,7 @@ static void test_hiding(void)
 	vm = create_vm(&vcpu, KVM_EXIT_STATS_SCOPE_VM);
 	add_cpuid_entries(vcpu, entries, NR_LEAVES);
 	for (leaf = FIRST_LEAF; leaf <= LAST_LEAF; leaf++)
-		assert_regs(ask(vcpu, leaf, EXIT_REASON_CPUID), 0, 0, 0, 0,
+		assert_regs(ask(vcpu, leaf, isa->cpuid), 0, 0, 0, 0,
 			    "Hidden leaf", leaf);
 	kvm_vm_free(vm);
 
@@ -447,7 +518,7 @@ static void test_hiding(void)
 		vm = create_vm(&vcpu, KVM_EXIT_STATS_SCOPE_VM);
 		add_cpuid_entries(vcpu, &entries[i], 1);
 		for (leaf = FIRST_LEAF; leaf <= LAST_LEAF; leaf++) {
-			regs = ask(vcpu, leaf, EXIT_REASON_CPUID);
+			regs = ask(vcpu, leaf, isa->cpuid);
 			if (leaf == FIRST_LEAF + i)
 				assert_regs(regs, 0, 0, 0, 0, "Hidden leaf", leaf);
 			else
@@ -573,7 +644,10 @@ int main(int argc, char *argv[])
 	cpu_set_t cpus;
 	u32 scope;
 
-	TEST_REQUIRE(this_cpu_has(X86_FEATURE_VMX));
+	if (this_cpu_has(X86_FEATURE_SVM))
+		isa = &svm;
+	else
+		TEST_REQUIRE(this_cpu_has(X86_FEATURE_VMX));
 	close(open_kvm_dev_path_or_exit());
 	__TEST_REQUIRE(!access(PARAM, R_OK), "CONFIG_KVM_EXIT_STATS is required");
 	read_parameters();
@@ -586,7 +660,7 @@ int main(int argc, char *argv[])
 		    "Failed to pin the test to a CPU");
 
 	ksft_print_header();
-	ksft_set_plan(5 * max_scope + 8);
+	ksft_set_plan(5 * max_scope + 8 + (isa == &svm));
 
 	for (scope = KVM_EXIT_STATS_SCOPE_VM; scope <= max_scope; scope++) {
 		const char *name = scope == KVM_EXIT_STATS_SCOPE_VM ? "vm" : "host";
@@ -604,6 +678,10 @@ int main(int argc, char *argv[])
 		ksft_test_result_pass("scope %s: a VM sees the exits that it covers\n", name);
 	}
 
+	if (isa->id == KVM_EXIT_STATS_ISA_SVM) {
+		test_high_reasons();
+		ksft_test_result_pass("reasons far above the others are told apart\n");
+	}
 	test_cpuid_entry_wins();
 	ksft_test_result_pass("an entry that user space sets wins\n");
 	test_hiding();
