@@ -5,7 +5,8 @@
 #   KERNELS="X.Y ..."     several of them, or all, for make test and make list
 #   TESTS="NAME ..."      some of the tests that make list prints, for make test
 #   LINUX=TREE            a git tree of yours instead of Debian's source
-#   BACKEND=bochs|qemu    instead of what the machine offers
+#   BACKEND=bochs|qemu|tcg
+#                         instead of what the machine offers; tcg is an AMD machine
 #   EXTRA_CONFIG=FILE     a kernel config fragment to add
 #   IN=l1|l2              where the shell of make shell is: in the machine, or in its guest
 #   GATES="NAME ..."      some of them, for make check

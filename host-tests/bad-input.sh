@@ -10,7 +10,7 @@ kernel=$(selected_kernel)
 ktap_begin
 export GIT_AUTHOR_NAME=test GIT_AUTHOR_EMAIL=test@localhost
 export GIT_COMMITTER_NAME=test GIT_COMMITTER_EMAIL=test@localhost
-unset KERNEL KERNELS TESTS LINUX BACKEND EXTRA_CONFIG EXIT_STATS_MATRIX
+unset KERNEL KERNELS TESTS LINUX BACKEND BOCHS QEMU EXTRA_CONFIG EXIT_STATS_MATRIX
 
 # refuses NAME PATTERN COMMAND...: fails, and says PATTERN in a line "error: ..."
 refuses() {
@@ -157,6 +157,21 @@ echo x >"$dir/image"
 machine=("$top/scripts/machine" "$dir/m")
 refuses "Bochs missing" "BOCHS=.*/none is no program" \
 	env PATH="$dir/only" BACKEND=bochs BOCHS="$dir/none" "${machine[@]}" "$dir"/{image,image}
+refuses "a QEMU for SVM that is missing" "QEMU=.*/none is no program" \
+	env PATH="$dir/only" BACKEND=tcg QEMU="$dir/none" "${machine[@]}" "$dir"/{image,image}
+cat >"$dir/old-qemu" <<-'END'
+	#!/bin/sh
+	[ "$1" != --version ] || { echo "QEMU emulator version 5.2.0"; exit; }
+	echo "warning: TCG doesn't support requested feature: CPUID.8000000AH:EDX.npt [bit 0]" >&2
+	exit 1
+END
+chmod +x "$dir/old-qemu"
+refuses "a QEMU without nested paging" "nested paging, but QEMU.* 5.2.0 says: .*npt.*a newer one" \
+	env BACKEND=tcg QEMU="$dir/old-qemu" "${machine[@]}" "$dir"/{image,image}
+refuses "the whole suite on SVM" "choose rows with TESTS='svm" \
+	env BACKEND=tcg "$top/scripts/test"
+refuses "the whole benchmark on SVM" "is the machine of the part svm" \
+	env BACKEND=tcg "$top/scripts/bench"
 refuses "QEMU missing" "qemu-system-x86_64 is not on the PATH" \
 	env PATH="$dir/only" "$top/scripts/image" l1-system
 refuses "unknown BACKEND" "BACKEND=vbox is unknown" \
