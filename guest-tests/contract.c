@@ -13,8 +13,6 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
-#include <asm/vmx.h>
-
 #include "guest_test.h"
 
 #define ATTEMPTS 50
@@ -32,6 +30,9 @@ static uint32_t probe(size_t i)
 {
 	return i < NR_NEAR ? i : far_reasons[i - NR_NEAR];
 }
+
+static enum isa isa;
+static const struct reasons *reasons;
 
 static uint64_t exits_of(uint32_t reason)
 {
@@ -56,7 +57,7 @@ static uint64_t total_cycles(void)
 static bool signature(unsigned int scope)
 {
 	struct exitstat_regs want = {
-		.eax = 1 | 1 << 8 | scope << 16,
+		.eax = 1 | isa << 8 | scope << 16,
 	};
 
 	memcpy(&want.ebx, "KVME", 4);
@@ -108,7 +109,7 @@ static bool undefined_reasons_say_so(void)
 		for (uint32_t leaf = 0x4ffffffe; leaf <= 0x4fffffff; leaf++) {
 			struct exitstat_regs r = exitstat_cpuid(leaf, probe(i));
 
-			if (regs_equal(r, undefined) == sdm_defines(probe(i))) {
+			if (regs_equal(r, undefined) == isa_defines(isa, probe(i))) {
 				print_regs("definedness", leaf, probe(i), r);
 				return false;
 			}
@@ -123,7 +124,7 @@ static bool defined_reasons_zero_the_rest(void)
 		struct exitstat_regs e = exitstat_cpuid(0x4ffffffe, reason);
 		struct exitstat_regs c = exitstat_cpuid(0x4fffffff, reason);
 
-		if (sdm_defines(reason) && (e.ecx || e.edx || c.eax || c.edx)) {
+		if (isa_defines(isa, reason) && (e.ecx || e.edx || c.eax || c.edx)) {
 			print_regs("exits", 0x4ffffffe, reason, e);
 			print_regs("cycles", 0x4fffffff, reason, c);
 			return false;
@@ -136,11 +137,11 @@ static bool never_enabled_reasons_are_zero(void)
 {
 	const struct exitstat_regs zero = {};
 
-	for (uint32_t reason = 0; reason <= KVM_EXIT_STATS_REASON_MAX; reason++) {
+	for (uint32_t reason = 0; reason < NR_NEAR; reason++) {
 		for (uint32_t leaf = 0x4ffffffe; leaf <= 0x4fffffff; leaf++) {
 			struct exitstat_regs r = exitstat_cpuid(leaf, reason);
 
-			if (kvm_never_enables(reason) && !regs_equal(r, zero)) {
+			if (kvm_never_enables(isa, reason) && !regs_equal(r, zero)) {
 				print_regs("never enabled", leaf, reason, r);
 				return false;
 			}
@@ -154,10 +155,10 @@ static bool cpuid_counts_itself_exactly(void)
 	uint64_t before, after;
 	const unsigned int n = 1000;
 
-	before = exits_of(EXIT_REASON_CPUID);
+	before = exits_of(reasons->cpuid);
 	for (unsigned int i = 0; i < n; i++)
 		exitstat_cpuid(1, 0);
-	after = exits_of(EXIT_REASON_CPUID);
+	after = exits_of(reasons->cpuid);
 
 	/* Each read counts itself, so the second one adds one. */
 	if (after - before != n + 1) {
@@ -174,11 +175,11 @@ static bool out_instructions_count_exactly(void)
 	uint64_t least = UINT64_MAX;
 
 	for (int attempt = 0; attempt < ATTEMPTS && least != n; attempt++) {
-		uint64_t before = exits_of(EXIT_REASON_IO_INSTRUCTION), delta;
+		uint64_t before = exits_of(reasons->io), delta;
 
 		for (unsigned int i = 0; i < n; i++)
 			outb(0, 0x80);
-		delta = exits_of(EXIT_REASON_IO_INSTRUCTION) - before;
+		delta = exits_of(reasons->io) - before;
 		if (delta < least)
 			least = delta;
 	}
@@ -200,14 +201,14 @@ static bool fast_path_counts_exactly(int msr)
 	for (int attempt = 0; attempt < ATTEMPTS && least != n; attempt++) {
 		uint64_t before, delta;
 
-		before = exits_of(EXIT_REASON_MSR_WRITE);
+		before = exits_of(reasons->msr_write);
 		for (unsigned int i = 0; i < n; i++) {
 			uint64_t deadline = __rdtsc() + 50000000;
 
 			if (pwrite(msr, &deadline, 8, 0x6e0) != 8)
 				return false;
 		}
-		delta = exits_of(EXIT_REASON_MSR_WRITE) - before;
+		delta = exits_of(reasons->msr_write) - before;
 		if (delta < least)
 			least = delta;
 	}
@@ -240,27 +241,29 @@ static bool counters_never_decrease(void)
  * it.  They are equal only in a pass without any other exit.  To keep it short, read only
  * the reasons that happened; any other reason would be such an exit.
  */
-static size_t reasons_that_happened(uint32_t *reasons)
+static size_t reasons_that_happened(uint32_t *happened)
 {
 	size_t n = 0;
 
-	for (uint32_t reason = 0; reason <= KVM_EXIT_STATS_REASON_MAX; reason++) {
-		if (sdm_defines(reason) && reason != EXIT_REASON_CPUID && exits_of(reason))
-			reasons[n++] = reason;
+	for (uint32_t i = 0; i < NR_REASONS; i++) {
+		uint32_t reason = nth_reason(i);
+
+		if (isa_defines(isa, reason) && reason != reasons->cpuid && exits_of(reason))
+			happened[n++] = reason;
 	}
-	reasons[n++] = EXIT_REASON_CPUID;
+	happened[n++] = reasons->cpuid;
 	return n;
 }
 
 static bool sum_of_exits_is_total(void)
 {
 	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-		uint32_t reasons[KVM_EXIT_STATS_REASON_MAX + 1];
-		size_t n = reasons_that_happened(reasons);
+		uint32_t happened[NR_REASONS];
+		size_t n = reasons_that_happened(happened);
 		uint64_t first = total_exits(), sum = 0, total;
 
 		for (size_t i = 0; i < n; i++)
-			sum += exits_of(reasons[i]);
+			sum += exits_of(happened[i]);
 		total = total_exits();
 
 		if (total - first != n + 1)
@@ -280,15 +283,15 @@ static bool sum_of_exits_is_total(void)
  */
 static bool sum_of_cycles_is_total(void)
 {
-	uint64_t mean = cycles_of(EXIT_REASON_CPUID) / exits_of(EXIT_REASON_CPUID);
+	uint64_t mean = cycles_of(reasons->cpuid) / exits_of(reasons->cpuid);
 
 	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-		uint32_t reasons[KVM_EXIT_STATS_REASON_MAX + 1];
-		size_t n = reasons_that_happened(reasons);
+		uint32_t happened[NR_REASONS];
+		size_t n = reasons_that_happened(happened);
 		uint64_t first = total_exits(), sum = 0, total;
 
 		for (size_t i = 0; i < n; i++)
-			sum += cycles_of(reasons[i]);
+			sum += cycles_of(happened[i]);
 		total = total_cycles();
 
 		if (total_exits() - first != n + 2)
@@ -321,12 +324,12 @@ static bool cost_of_cpuid_is_what_the_guest_measures(void)
 	const unsigned int n = 1000;
 	uint64_t before, tsc, guest, kvm;
 
-	before = cycles_of(EXIT_REASON_CPUID);
+	before = cycles_of(reasons->cpuid);
 	tsc = __rdtsc();
 	for (unsigned int i = 0; i < n; i++)
 		exitstat_cpuid(1, 0);
 	guest = __rdtsc() - tsc;
-	kvm = cycles_of(EXIT_REASON_CPUID) - before;
+	kvm = cycles_of(reasons->cpuid) - before;
 
 	ksft_print_msg("%u CPUIDs: %" PRIu64 " cycles of KVM's, %" PRIu64 " of the guest's\n",
 		       n, kvm, guest);
@@ -340,6 +343,8 @@ int main(int argc, char **argv)
 	uint64_t floor = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
 	int msr;
 
+	isa = isa_here();
+	reasons = reasons_of(isa);
 	ksft_print_header();
 	ksft_set_plan(scope == KVM_EXIT_STATS_SCOPE_VM ? 14 : 13);
 

@@ -48,7 +48,10 @@ int main(int argc, char **argv)
 	emulated = argc > 1;
 	if (emulated)
 		every *= EMULATED_EVERY;
-	model.own_reason = emulated ? 0 : 10;
+	model.isa = isa_here();
+	/* To be emulated, it causes #UD. */
+	model.own_reason = emulated ? reasons_of(model.isa)->emulated :
+				      reasons_of(model.isa)->cpuid;
 	ksft_print_header();
 	ksft_set_plan(leaf_nr_results(&model) + 3);
 
@@ -61,7 +64,7 @@ int main(int argc, char **argv)
 
 		if (n % every && !hostile_index_is_special(n))
 			continue;
-		out_of_range = cpuid(max_basic, index);
+		out_of_range = leaf_out_of_range(model.isa, cpuid(max_basic, index));
 		/* The guest's TSC started with the VM. */
 		model.limit = __rdtsc();
 		for (unsigned int k = 0; k < NR_LEAVES_ASKED; k++) {

@@ -6,8 +6,6 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include <asm/vmx.h>
-
 #include "guest_test.h"
 
 static bool run_on(int cpu)
@@ -22,14 +20,15 @@ static bool run_on(int cpu)
 /* Read on one vCPU, execute n CPUIDs on the other, and read on the first one again. */
 static bool sees_the_other_vcpu(int reader, int other)
 {
+	const uint32_t cpuid_reason = reasons_of(isa_here())->cpuid;
 	const unsigned int n = 1000;
 	struct exitstat before, after;
 
-	if (!run_on(reader) || !exitstat_reason(EXIT_REASON_CPUID, &before) || !run_on(other))
+	if (!run_on(reader) || !exitstat_reason(cpuid_reason, &before) || !run_on(other))
 		return false;
 	for (unsigned int i = 0; i < n; i++)
 		exitstat_cpuid(1, 0);
-	if (!run_on(reader) || !exitstat_reason(EXIT_REASON_CPUID, &after))
+	if (!run_on(reader) || !exitstat_reason(cpuid_reason, &after))
 		return false;
 
 	/* Reading the cycles before, and the exits afterwards, are two more exits. */

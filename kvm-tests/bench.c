@@ -10,12 +10,14 @@
  *	bench NAME TICKS
  *
  *	cpuid		CPUID leaf 1
- *	vmcall		a hypercall that does nothing
+ *	vmcall, vmmcall	a hypercall that does nothing, on VMX and SVM
  *	io		IN from a port that KVM serves
  *	msr_read	RDMSR that KVM serves
  *	msr_write	WRMSR that KVM serves
- *	msr_write_fast	WRMSR after which the fast path re-enters the guest
- *	ept_misconfig	MMIO write that is an ioeventfd
+ *	msr_write_fast	WRMSR after which the fast path re-enters the guest, on VMX: the SVM
+ *			that QEMU emulates does not say where the next instruction is
+ *	ept_misconfig,	MMIO write that is an ioeventfd, on VMX and SVM
+ *	npf
  *	user_space	OUT to a port of which user space is told, and KVM_RUN again
  *	hlt_wakeup	HLT that an interrupt ends, four exits: WRMSR to send the
  *			interrupt, HLT, the interrupt window, WRMSR to end the
@@ -39,13 +41,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <asm/vmx.h>
 #include <linux/kvm_para.h>
 
 #include "compat.h"
 #include "apic.h"
 
-#include "kvm_exit_stats.h"
+#include "isa.h"
 
 #define TRIPS 100
 #define BATCHES 100
@@ -74,6 +75,8 @@ struct kind {
 	void (*prepare)(void);
 	void (*setup)(struct kvm_vcpu *vcpu);
 	unsigned int nr_vcpus;
+	/* If not for each */
+	enum isa isa;
 	/* Needs the leaves */
 	bool leaf;
 };
@@ -81,6 +84,7 @@ struct kind {
 /* Guest memory: trips of a batch, batches, and the ticks of the fastest ones */
 static uint64_t nr_trips, nr_batches;
 static uint32_t fastest[2];
+static uint32_t cpuid_reason;
 
 /* ---- guest code ---- */
 
@@ -128,7 +132,8 @@ static uint32_t name(bool exits)					\
 static uint64_t pat, deadline;
 
 BATCH(cpuid_1, "mov $1, %%eax\n\txor %%ecx, %%ecx", "cpuid", NOTHING)
-BATCH(hypercall, "mov %[nr], %%eax", "vmcall", [nr]"i"(HC_NOTHING))
+BATCH(vmx_call, "mov %[nr], %%eax", "vmcall", [nr]"i"(HC_NOTHING))
+BATCH(svm_call, "mov %[nr], %%eax", "vmmcall", [nr]"i"(HC_NOTHING))
 BATCH(port_in, "mov %[port], %%edx", "inb %%dx, %%al", [port]"i"(PORT))
 BATCH(msr_read, "mov %[msr], %%ecx", "rdmsr", [msr]"i"(MSR_IA32_APICBASE))
 BATCH(msr_write, LOAD_MSR, "wrmsr", TO_MSR(MSR_IA32_CR_PAT, pat))
@@ -140,7 +145,7 @@ BATCH(halt, "", "cli\n\t" LOAD_MSR "\n\twrmsr\n\tsti\n\thlt",
 BATCH(total, "mov %[leaf], %%eax\n\txor %%ecx, %%ecx", "cpuid",
       [leaf]"i"(KVM_EXIT_STATS_LEAF_EXITS))
 BATCH(reason, "mov %[leaf], %%eax\n\tmov %[reason], %%ecx", "cpuid",
-      [leaf]"i"(KVM_EXIT_STATS_LEAF_REASON_EXITS), [reason]"i"(EXIT_REASON_CPUID))
+      [leaf]"i"(KVM_EXIT_STATS_LEAF_REASON_EXITS), [reason]"r"(cpuid_reason))
 
 static void take_interrupt(struct ex_regs *regs)
 {
@@ -186,12 +191,15 @@ static void setup_doorbell(struct kvm_vcpu *vcpu)
 
 static const struct kind kinds[] = {
 	{ "cpuid", cpuid_1 },
-	{ "vmcall", hypercall },
+	{ "vmcall", vmx_call, .isa = VMX },
+	{ "vmmcall", svm_call, .isa = SVM },
 	{ "io", port_in },
 	{ "msr_read", msr_read },
 	{ "msr_write", msr_write, .prepare = prepare_pat },
-	{ "msr_write_fast", tsc_deadline, .prepare = prepare_timer, .setup = setup_interrupts },
-	{ "ept_misconfig", doorbell, .setup = setup_doorbell },
+	{ "msr_write_fast", tsc_deadline, .isa = VMX, .prepare = prepare_timer,
+	  .setup = setup_interrupts },
+	{ "ept_misconfig", doorbell, .isa = VMX, .setup = setup_doorbell },
+	{ "npf", doorbell, .isa = SVM, .setup = setup_doorbell },
 	{ "user_space", user_out, .trips = USER_TRIPS },
 	{ "hlt_wakeup", halt, .varies = true, .prepare = x2apic_enable, .setup = setup_interrupts },
 	{ "total_1", total, .leaf = true },
@@ -229,6 +237,7 @@ static double run_once(const struct kind *kind)
 	nr_batches = kind->varies ? 3 * BATCHES : BATCHES;
 	sync_global_to_guest(vm, nr_trips);
 	sync_global_to_guest(vm, nr_batches);
+	sync_global_to_guest(vm, cpuid_reason);
 	vcpu_args_set(vcpus[0], 2, kind->batch, kind->prepare);
 	do
 		vcpu_run(vcpus[0]);
@@ -280,11 +289,14 @@ static bool wanted(const char *name, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	enum isa isa = this_cpu_has(X86_FEATURE_SVM) ? SVM : VMX;
 	bool leaves = has_leaves();
 
+	cpuid_reason = reasons_of(isa)->cpuid;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		if ((leaves || !kinds[i].leaf) && wanted(kinds[i].name, argc, argv))
+		if ((!kinds[i].isa || kinds[i].isa == isa) &&
+		    (leaves || !kinds[i].leaf) && wanted(kinds[i].name, argc, argv))
 			run(&kinds[i]);
 	}
 	return 0;

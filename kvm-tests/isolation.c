@@ -23,7 +23,6 @@
  */
 #define NR_STEPS 10
 #define NR_STEP_REQUESTS 30
-/* The first ones include IO_INSTRUCTION, as an OUT ends each run. */
 #define NR_REASONS_AT_ONCE 31
 #define NOISE_PER_STEP 1000
 #define ATTEMPTS 20
@@ -31,6 +30,7 @@
 #define INTERRUPT_CYCLES 1500
 
 static bool two_cpus;
+static const struct reasons *reasons;
 
 struct noise {
 	pthread_t thread;
@@ -88,23 +88,39 @@ static bool quiet_runs(struct leaf_vm *v, uint32_t n)
 	return interrupts() == before;
 }
 
+/* Whatever reading changes comes first: each run ends with an OUT. */
+static uint32_t list_reasons(uint32_t list[NR_REASONS])
+{
+	uint32_t n = 0;
+
+	list[n++] = reasons->io;
+	list[n++] = reasons->cpuid;
+	for (uint32_t slot = 0; slot < NR_REASONS; slot++) {
+		uint32_t reason = nth_reason(slot);
+
+		if (isa_defines(oracle_isa(), reason) && reason != list[0] && reason != list[1])
+			list[n++] = reason;
+	}
+	return n;
+}
+
 /* The guest reads all figures, the total last. */
 static bool quiet_reads(struct leaf_vm *v, struct figures *f)
 {
+	uint32_t list[NR_REASONS], nr_reasons = list_reasons(list);
 	struct request *r = v->requests[0];
 
 	memset(f, 0, sizeof(*f));
-	for (uint32_t reason = 0; reason <= KVM_EXIT_STATS_REASON_MAX;
-	     reason += NR_REASONS_AT_ONCE) {
-		uint32_t n = 0, nr = KVM_EXIT_STATS_REASON_MAX + 1 - reason;
+	for (uint32_t first = 0; first < nr_reasons; first += NR_REASONS_AT_ONCE) {
+		uint32_t n = 0, nr = nr_reasons - first;
 
 		if (nr > NR_REASONS_AT_ONCE)
 			nr = NR_REASONS_AT_ONCE;
 		for (uint32_t i = 0; i < nr; i++) {
 			r[n++] = (struct request){ .leaf = KVM_EXIT_STATS_LEAF_REASON_EXITS,
-						   .index = reason + i };
+						   .index = list[first + i] };
 			r[n++] = (struct request){ .leaf = KVM_EXIT_STATS_LEAF_REASON_CYCLES,
-						   .index = reason + i };
+						   .index = list[first + i] };
 		}
 		r[n++] = (struct request){ .leaf = KVM_EXIT_STATS_LEAF_CYCLES };
 		r[n++] = (struct request){ .leaf = KVM_EXIT_STATS_LEAF_EXITS };
@@ -112,8 +128,10 @@ static bool quiet_reads(struct leaf_vm *v, struct figures *f)
 			return false;
 
 		for (uint32_t i = 0; i < nr; i++) {
-			f->exits[reason + i] = exits_in(r[2 * i].r);
-			f->cycles[reason + i] = cycles_in(r[2 * i + 1].r);
+			uint32_t slot = reason_slot(list[first + i]);
+
+			f->exits[slot] = exits_in(r[2 * i].r);
+			f->cycles[slot] = cycles_in(r[2 * i + 1].r);
 		}
 		f->total_cycles = cycles_in(r[n - 2].r);
 		f->total_exits = exits_in(r[n - 1].r);
@@ -187,7 +205,7 @@ static bool differ(const char *what, const uint64_t *a, const uint64_t *b)
 {
 	bool differ = false;
 
-	for (uint32_t r = 0; r <= KVM_EXIT_STATS_REASON_MAX; r++) {
+	for (uint32_t r = 0; r < NR_REASONS; r++) {
 		if (a[r] == b[r])
 			continue;
 		differ = true;
@@ -207,8 +225,8 @@ static bool quiet_is_alone(void)
 	quiet_works(NULL, &seen->alone_begin, &seen->alone);
 	ksft_print_msg("alone: %" PRIu64 " exits, %" PRIu64 " cycles\n", seen->alone.total_exits,
 		       seen->alone.total_cycles);
-	return seen->alone.exits[EXIT_REASON_CPUID] > NR_STEPS * NR_STEP_REQUESTS &&
-	       seen->alone.exits[EXIT_REASON_WBINVD] == 9 * NR_STEP_REQUESTS;
+	return seen->alone.exits[reasons->cpuid] > NR_STEPS * NR_STEP_REQUESTS &&
+	       seen->alone.exits[reasons->wbinvd] == 9 * NR_STEP_REQUESTS;
 }
 
 static bool quiet_is_beside_the_noisy_one(void)
@@ -289,19 +307,19 @@ static bool host_is_the_sum(void)
 		       read.total_exits, read.total_cycles, before.total_exits, before.total_cycles,
 		       after.total_exits, after.total_cycles);
 
-	/* Reads count themselves.  There are two for each reason before CPUID's own. */
-	before.exits[EXIT_REASON_CPUID] += 2 * EXIT_REASON_CPUID + 1;
+	/* Reads count themselves.  CPUID's own is the third. */
+	before.exits[reasons->cpuid] += 3;
 	ok &= !differ("exits", before.exits, read.exits);
 	/*
 	 * Reading changes only the cycles of CPUID.  But it begins with the completion of an OUT.
 	 */
-	ok &= read.cycles[EXIT_REASON_CPUID] > before.cycles[EXIT_REASON_CPUID] &&
-	      read.cycles[EXIT_REASON_CPUID] < after.cycles[EXIT_REASON_CPUID];
-	before.cycles[EXIT_REASON_CPUID] = read.cycles[EXIT_REASON_CPUID];
-	ok &= read.cycles[EXIT_REASON_IO_INSTRUCTION] >=
-	      before.cycles[EXIT_REASON_IO_INSTRUCTION] &&
-	      read.cycles[EXIT_REASON_IO_INSTRUCTION] < after.cycles[EXIT_REASON_IO_INSTRUCTION];
-	before.cycles[EXIT_REASON_IO_INSTRUCTION] = read.cycles[EXIT_REASON_IO_INSTRUCTION];
+	ok &= read.cycles[reasons->cpuid] > before.cycles[reasons->cpuid] &&
+	      read.cycles[reasons->cpuid] < after.cycles[reasons->cpuid];
+	before.cycles[reasons->cpuid] = read.cycles[reasons->cpuid];
+	ok &= read.cycles[reasons->io] >=
+	      before.cycles[reasons->io] &&
+	      read.cycles[reasons->io] < after.cycles[reasons->io];
+	before.cycles[reasons->io] = read.cycles[reasons->io];
 	ok &= !differ("cycles", before.cycles, read.cycles);
 	/* The OUT comes after the last read. */
 	return ok && read.total_exits + 1 == after.total_exits &&
@@ -312,6 +330,7 @@ int main(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	two_cpus = sysconf(_SC_NPROCESSORS_ONLN) > 1;
+	reasons = reasons_of(oracle_isa());
 	seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ksft_print_header();
 	ksft_set_plan(5);

@@ -18,9 +18,11 @@ static uint64_t in_all;
 static void sweep(enum cpu_mode mode, bool emulated)
 {
 	struct leaf_vm v = leaf_vm_create(mode, emulated, 1, NULL);
+	const struct reasons *reasons = reasons_of(oracle_isa());
 	struct leaf_model model = {
+		.isa = oracle_isa(),
 		.scope = KVM_EXIT_STATS_SCOPE_VM,
-		.own_reason = emulated ? EXIT_REASON_EXCEPTION_NMI : EXIT_REASON_CPUID,
+		.own_reason = emulated ? reasons->emulated : reasons->cpuid,
 		.own_exact = true,
 		/* A new VM has not executed a CPUID yet. */
 		.own_base_known = true,

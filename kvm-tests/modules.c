@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <linux/perf_event.h>
+#include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -39,6 +40,7 @@
 /* What a guest reads.  Scope 0 means that there are no leaves. */
 struct view {
 	uint32_t scope;
+	uint32_t isa;
 	uint64_t exits;
 	uint64_t cycles;
 };
@@ -53,6 +55,7 @@ static void guest_code(void)
 	if (b == KVM_EXIT_STATS_SIGNATURE_EBX && c == KVM_EXIT_STATS_SIGNATURE_ECX &&
 	    d == KVM_EXIT_STATS_SIGNATURE_EDX) {
 		guest_view.scope = (a & KVM_EXIT_STATS_SCOPE_MASK) >> KVM_EXIT_STATS_SCOPE_SHIFT;
+		guest_view.isa = (a & KVM_EXIT_STATS_ISA_MASK) >> KVM_EXIT_STATS_ISA_SHIFT;
 		__cpuid(KVM_EXIT_STATS_LEAF_CYCLES, 0, &a, &b, &c, &d);
 		guest_view.cycles = (uint64_t)b << 32 | c;
 		__cpuid(KVM_EXIT_STATS_LEAF_EXITS, 0, &a, &b, &c, &d);
@@ -95,16 +98,24 @@ static bool guest_sees(uint32_t scope)
 {
 	if (!guest(shared))
 		return false;
-	if (shared->scope == scope && !scope == !shared->exits && !scope == !shared->cycles)
+	if (shared->scope == scope && shared->isa == (scope ? oracle_isa() : 0) &&
+	    !scope == !shared->exits && !scope == !shared->cycles)
 		return true;
-	ksft_print_msg("the guest sees scope %u, not %u, %" PRIu64 " exits, %" PRIu64 " cycles\n",
-		       shared->scope, scope, shared->exits, shared->cycles);
+	ksft_print_msg("the guest sees scope %u, not %u, ISA %u, %" PRIu64 " exits, "
+		       "%" PRIu64 " cycles\n",
+		       shared->scope, scope, shared->isa, shared->exits, shared->cycles);
 	return false;
 }
 
 /* Run busybox's modprobe or rmmod.  Its error messages go to the console. */
-static bool run(const char *command)
+static bool __printf(1, 2) run(const char *format, ...)
 {
+	char command[64];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
 	fflush(stdout);
 	if (!system(command))
 		return true;
@@ -112,9 +123,42 @@ static bool run(const char *command)
 	return false;
 }
 
-static bool unload(void)
+/* The vendor module for this machine's CPU, and the one that isn't */
+static const char *vendor(void) { return oracle_isa() == SVM ? "kvm_amd" : "kvm_intel"; }
+static const char *other_vendor(void) { return oracle_isa() == SVM ? "kvm_intel" : "kvm_amd"; }
+
+/* modprobe also loads kvm, if that isn't there. */
+static bool load(void) { return run("modprobe %s", vendor()); }
+static bool unload_vendor(void) { return run("rmmod %s", vendor()); }
+static bool unload_kvm(void) { return run("rmmod kvm") && access("/sys/module/kvm", F_OK); }
+static bool unload(void) { return unload_vendor() && unload_kvm(); }
+
+static bool is_loaded(const char *module)
 {
-	return run("rmmod kvm_intel && rmmod kvm") && access("/sys/module/kvm", F_OK);
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/module/%s/initstate", module);
+	return !access(path, F_OK);
+}
+
+/* Load a module, but not those that it needs.  Returns errno. */
+static int load_alone(const char *module, const char *parameters)
+{
+	struct utsname name;
+	char path[128];
+	int fd, error;
+
+	uname(&name);
+	snprintf(path, sizeof(path), "/lib/modules/%s/kernel/arch/x86/kvm/%s.ko", name.release,
+		 module);
+	/* Their names have dashes in paths. */
+	if (strchr(module, '_'))
+		strrchr(path, '_')[0] = '-';
+	fd = open(path, O_RDONLY);
+	TEST_ASSERT(fd >= 0, "cannot open %s", path);
+	error = syscall(SYS_finit_module, fd, parameters, 0) ? errno : 0;
+	close(fd);
+	return error;
 }
 
 static bool parameter_is(const char *want)
@@ -148,16 +192,13 @@ static bool set_parameter(const char *value)
 
 static bool default_is_vm(void)
 {
-	return run("modprobe kvm_intel") && parameter_is("vm") &&
+	return load() && parameter_is("vm") &&
 	       guest_sees(KVM_EXIT_STATS_SCOPE_VM) && unload();
 }
 
 static bool loads_with(const char *value, uint32_t scope)
 {
-	char command[64];
-
-	snprintf(command, sizeof(command), "modprobe kvm exit_stats=%s", value);
-	return run(command) && parameter_is(value) && run("modprobe kvm_intel") &&
+	return run("modprobe kvm exit_stats=%s", value) && parameter_is(value) && load() &&
 	       guest_sees(scope) && unload();
 }
 
@@ -168,22 +209,14 @@ static bool loads_with_off(void) { return loads_with("off", 0); }
 /* modprobe loads what kvm.ko needs.  Then loading kvm.ko itself has to fail. */
 static bool refuses_to_load_with(const char *parameters)
 {
-	char path[128];
-	struct utsname name;
-	bool ok = false;
-	int fd;
+	int error;
 
-	uname(&name);
-	snprintf(path, sizeof(path), "/lib/modules/%s/kernel/arch/x86/kvm/kvm.ko", name.release);
-	fd = open(path, O_RDONLY);
-	if (fd >= 0 && run("modprobe kvm && rmmod kvm")) {
-		ok = syscall(SYS_finit_module, fd, parameters, 0) == -1 && errno == EINVAL;
-		if (!ok)
-			ksft_print_msg("'%s': %s\n", parameters, strerror(errno));
-	}
-	if (fd >= 0)
-		close(fd);
-	return ok && access("/sys/module/kvm", F_OK);
+	if (!run("modprobe kvm && rmmod kvm"))
+		return false;
+	error = load_alone("kvm", parameters);
+	if (error != EINVAL)
+		ksft_print_msg("'%s': %s\n", parameters, strerror(error));
+	return error == EINVAL && access("/sys/module/kvm", F_OK);
 }
 
 static bool refuses_to_load_with_a_bad_value(void)
@@ -194,7 +227,7 @@ static bool refuses_to_load_with_a_bad_value(void)
 
 static bool changes_at_run_time(void)
 {
-	return run("modprobe kvm_intel") &&
+	return load() &&
 	       set_parameter("host") && guest_sees(KVM_EXIT_STATS_SCOPE_HOST) &&
 	       set_parameter("off") && guest_sees(0) &&
 	       set_parameter("vm") && guest_sees(KVM_EXIT_STATS_SCOPE_VM) &&
@@ -205,10 +238,10 @@ static bool changes_at_run_time(void)
 static bool changes_without_vendor_module(void)
 {
 	return run("modprobe kvm") && parameter_is("vm") && set_parameter("off") &&
-	       set_parameter("host") && run("modprobe kvm_intel") &&
-	       guest_sees(KVM_EXIT_STATS_SCOPE_HOST) && run("rmmod kvm_intel") &&
-	       set_parameter("off") && run("modprobe kvm_intel") && guest_sees(0) &&
-	       run("rmmod kvm_intel") && set_parameter("vm") && run("modprobe kvm_intel") &&
+	       set_parameter("host") && load() &&
+	       guest_sees(KVM_EXIT_STATS_SCOPE_HOST) && unload_vendor() &&
+	       set_parameter("off") && load() && guest_sees(0) &&
+	       unload_vendor() && set_parameter("vm") && load() &&
 	       guest_sees(KVM_EXIT_STATS_SCOPE_VM) && unload();
 }
 
@@ -218,11 +251,11 @@ static bool host_counters_survive_the_vendor_module(void)
 	struct figures before, after;
 	uint64_t seen;
 
-	if (!run("modprobe kvm_intel") || !set_parameter("host") ||
+	if (!load() || !set_parameter("host") ||
 	    !guest_sees(KVM_EXIT_STATS_SCOPE_HOST) || !figures_read(HOST_STATS, &before, NULL))
 		return false;
-	if (!run("rmmod kvm_intel") || !access(HOST_STATS, F_OK) ||
-	    !run("modprobe kvm_intel") || !figures_read(HOST_STATS, &after, NULL))
+	if (!unload_vendor() || !access(HOST_STATS, F_OK) || !load() ||
+	    !figures_read(HOST_STATS, &after, NULL))
 		return false;
 	ksft_print_msg("%" PRIu64 " exits before, %" PRIu64 " after\n",
 		       before.total_exits, after.total_exits);
@@ -237,14 +270,41 @@ static bool host_counters_start_over_with_kvm(void)
 {
 	struct figures f;
 
-	return run("modprobe kvm_intel") && guest_sees(KVM_EXIT_STATS_SCOPE_VM) && unload() &&
-	       run("modprobe kvm_intel") && figures_read(HOST_STATS, &f, NULL) &&
+	return load() && guest_sees(KVM_EXIT_STATS_SCOPE_VM) && unload() &&
+	       load() && figures_read(HOST_STATS, &f, NULL) &&
 	       !f.total_exits && !f.total_cycles && unload();
+}
+
+/* Without the hardware, and, if this CPU's module is there, also because of that */
+static bool refuses_the_other_vendor(void)
+{
+	int error = load_alone(other_vendor(), "");
+
+	if ((error == EOPNOTSUPP || error == EEXIST) && !is_loaded(other_vendor()))
+		return true;
+	ksft_print_msg("loading %s: %s\n", other_vendor(), strerror(error));
+	return false;
+}
+
+static bool the_other_vendors_module_changes_nothing(void)
+{
+	struct figures before, after;
+	bool ok = run("modprobe kvm exit_stats=host");
+
+	for (int i = 0; i < 2 && ok; i++) {
+		ok = refuses_the_other_vendor() && access(HOST_STATS, F_OK) && load() &&
+		     guest_sees(KVM_EXIT_STATS_SCOPE_HOST) &&
+		     figures_read(HOST_STATS, &before, NULL) && refuses_the_other_vendor() &&
+		     figures_read(HOST_STATS, &after, NULL) && figures_equal(&before, &after) &&
+		     guest_sees(KVM_EXIT_STATS_SCOPE_HOST) &&
+		     shared->exits > before.total_exits && unload_vendor();
+	}
+	return ok && unload_kvm();
 }
 
 static bool nothing_is_left_in_debugfs(void)
 {
-	return run("modprobe kvm_intel") && !access(HOST_STATS, F_OK) && unload() &&
+	return load() && !access(HOST_STATS, F_OK) && unload() &&
 	       access(KVM_DEBUGFS, F_OK);
 }
 
@@ -289,14 +349,6 @@ static int read_a_little(const char *path)
 	return -1;
 }
 
-static bool kvm_unloads(void)
-{
-	if (run("rmmod kvm") && access("/sys/module/kvm", F_OK))
-		return true;
-	ksft_print_msg("kvm is still there\n");
-	return false;
-}
-
 /* Either there is more to read, or the file has gone with the vendor module, which is an error. */
 static bool reads_on(int fd)
 {
@@ -313,12 +365,12 @@ static bool stays_while_its_file_is_read(void)
 	bool ok;
 	int fd;
 
-	if (!run("modprobe kvm_intel") || !guest_sees(KVM_EXIT_STATS_SCOPE_VM))
+	if (!load() || !guest_sees(KVM_EXIT_STATS_SCOPE_VM))
 		return false;
 	fd = read_a_little(HOST_STATS);
-	ok = fd >= 0 && run("rmmod kvm_intel") && is_in_use() && reads_on(fd);
+	ok = fd >= 0 && unload_vendor() && is_in_use() && reads_on(fd);
 	close(fd);
-	return kvm_unloads() && ok;
+	return unload_kvm() && ok;
 }
 
 /* The files of a VM go with it, also if somebody is reading them. */
@@ -327,7 +379,7 @@ static bool vm_goes_while_its_file_is_read(void)
 	int status;
 	pid_t pid;
 
-	if (!run("modprobe kvm_intel"))
+	if (!load())
 		return false;
 	fflush(stdout);
 	pid = fork();
@@ -357,16 +409,16 @@ static bool stays_while_its_tracepoint_counts(void)
 	bool ok;
 	int fd;
 
-	if (!run("modprobe kvm_intel"))
+	if (!load())
 		return false;
 	attr.config = read_number("/sys/kernel/debug/tracing/events/kvm/kvm_exit", "id");
 	fd = syscall(SYS_perf_event_open, &attr, -1, 0, -1, 0);
-	ok = fd >= 0 && guest_sees(KVM_EXIT_STATS_SCOPE_VM) && run("rmmod kvm_intel") &&
+	ok = fd >= 0 && guest_sees(KVM_EXIT_STATS_SCOPE_VM) && unload_vendor() &&
 	     is_in_use() && read(fd, &exits, sizeof(exits)) == sizeof(exits);
 	ksft_print_msg("the tracepoint counted %" PRIu64 " exits, the guest saw %" PRIu64 "\n",
 		       exits, shared->exits);
 	close(fd);
-	return ok && exits >= shared->exits && kvm_unloads();
+	return ok && exits >= shared->exits && unload_kvm();
 }
 
 static bool goes_while_its_parameter_is_written(void)
@@ -387,7 +439,7 @@ static bool goes_while_its_parameter_is_written(void)
 	}
 	shared->exits = 0;
 	for (int i = 0; pid > 0 && i < 10 && ok; i++)
-		ok = run("modprobe kvm_intel") && unload();
+		ok = load() && unload();
 	if (pid < 0)
 		return false;
 	ksft_print_msg("written %" PRIu64 " times\n", shared->exits);
@@ -494,7 +546,7 @@ static bool memory_is_back_after(int cycles)
 	struct memory before = {}, after = {};
 
 	for (int i = 1; i <= cycles; i++) {
-		if (!run("modprobe kvm_intel") ||
+		if (!load() ||
 		    !guest_sees(KVM_EXIT_STATS_SCOPE_VM) || !unload()) {
 			ksft_print_msg("in cycle %d\n", i);
 			return false;
@@ -520,13 +572,13 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
-	ksft_set_plan(15);
+	ksft_set_plan(16);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		ksft_exit_fail_msg("no shared memory: %s\n", strerror(errno));
 	/* Newer kernels' selftest library needs KVM when a program starts. */
-	if (!access("/sys/module/kvm/initstate", F_OK) && !unload())
+	if (is_loaded("kvm") && !unload())
 		ksft_exit_fail_msg("kvm is loaded, and can't be unloaded\n");
 
 #define RUN(fn) ksft_test_result(fn(), "%s\n", #fn)
@@ -539,6 +591,7 @@ int main(int argc, char **argv)
 	RUN(changes_without_vendor_module);
 	RUN(host_counters_survive_the_vendor_module);
 	RUN(host_counters_start_over_with_kvm);
+	RUN(the_other_vendors_module_changes_nothing);
 	RUN(nothing_is_left_in_debugfs);
 	RUN(stays_while_its_file_is_read);
 	RUN(vm_goes_while_its_file_is_read);

@@ -77,7 +77,7 @@ static bool equal(const char *what, const struct figures *t, const struct figure
 {
 	bool ok = t->total_exits && t->total_exits == c->total_exits;
 
-	for (uint32_t r = 0; r < NR_REASONS; r++) {
+	for (uint32_t r = 0; r < NR_FIGURES; r++) {
 		if (!t->exits[r] && !c->exits[r])
 			continue;
 		printf("# %-12s %-20s traced %8" PRIu64 " counted %8" PRIu64

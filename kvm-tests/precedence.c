@@ -10,8 +10,6 @@
 #define _GNU_SOURCE
 #include "leaf_vm.h"
 
-#define INDEX 10
-
 static const struct leaf_regs the_vmms = { 0x11111111, 0x22222222, 0x33333333, 0x44444444 };
 
 /* What KVM supports, plus one entry */
@@ -28,25 +26,27 @@ static struct kvm_cpuid2 *with_entry(uint32_t leaf, uint32_t index, uint32_t fla
 	return cpuid;
 }
 
-/* The answers follow the model, except for the entry, for all indices or for INDEX. */
+/* The answers follow the model, except for the entry, for all indices or for CPUID's reason. */
 static bool entry_wins(uint32_t set, bool significant, uint32_t scope, bool emulated)
 {
-	static const uint32_t indices[] = {
-		0, INDEX - 1, INDEX, INDEX + 1, 35, 86, 0x80000000 | INDEX, ~0u
+	const uint32_t own = reasons_of(oracle_isa())->cpuid;
+	/* 35 and 86 are none of VMX, and the next two none of SVM. */
+	const uint32_t indices[] = {
+		0, own - 1, own, own + 1, 35, 86, 0xa8, 0x404, 0x80000000 | own, ~0u
 	};
-	struct kvm_cpuid2 *cpuid = with_entry(set, INDEX,
+	struct kvm_cpuid2 *cpuid = with_entry(set, own,
 					      significant ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0);
 	struct leaf_vm v = leaf_vm_create(LONG_MODE, emulated, 1, cpuid);
-	struct leaf_model m = { .scope = scope, .limit = UINT64_MAX };
+	struct leaf_model m = { .isa = oracle_isa(), .scope = scope, .limit = UINT64_MAX };
 	bool ok = true;
 
 	for (size_t i = 0; i < ARRAY_SIZE(indices); i++) {
-		struct leaf_regs out_of_range = leaf_vm_cpuid(&v, max_basic_leaf(), indices[i]);
+		struct leaf_regs out_of_range = leaf_vm_out_of_range(&v, indices[i]);
 
 		m.executed++;
 		for (uint32_t leaf = LEAF_LOWEST; leaf <= LEAF_HIGHEST + 1; leaf++) {
 			struct leaf_regs r = leaf_vm_cpuid(&v, leaf, indices[i]);
-			bool vmms = leaf == set && (!significant || indices[i] == INDEX);
+			bool vmms = leaf == set && (!significant || indices[i] == own);
 
 			m.executed++;
 			if (vmms ? leaf_regs_equal(r, the_vmms) :
@@ -96,7 +96,9 @@ static bool as_many_entries_as_possible(void)
 {
 	const struct kvm_cpuid2 *supported = kvm_get_supported_cpuid();
 	struct kvm_cpuid2 *cpuid = allocate_kvm_cpuid2(ENTRIES + 1);
-	struct leaf_model m = { .scope = KVM_EXIT_STATS_SCOPE_VM, .limit = UINT64_MAX };
+	struct leaf_model m = {
+		.isa = oracle_isa(), .scope = KVM_EXIT_STATS_SCOPE_VM, .limit = UINT64_MAX,
+	};
 	struct leaf_vm v;
 	bool ok = true;
 
@@ -120,7 +122,7 @@ static bool as_many_entries_as_possible(void)
 		for (uint32_t index = 0; index < INDICES + 4; index++) {
 			struct leaf_regs expected = the_vmms, r, out_of_range;
 
-			out_of_range = leaf_vm_cpuid(&v, max_basic_leaf(), index);
+			out_of_range = leaf_vm_out_of_range(&v, index);
 			r = leaf_vm_cpuid(&v, KVM_EXIT_STATS_LEAF_REASON_EXITS, index);
 			m.executed += 2;
 			expected.edx += index;

@@ -21,6 +21,8 @@
 #define NR_WBINVD 7
 #define CPU1_ONLINE "/sys/devices/system/cpu/cpu1/online"
 
+static const struct reasons *reasons;
+
 /* ---- threads that run a vCPU ---- */
 
 struct runner {
@@ -40,13 +42,16 @@ static void *sweeps(void *arg)
 {
 	struct runner *r = arg;
 	uint32_t asked[NR_SWEEP_INDICES], n = NR_SHORT_INDICES + 5000 * r->vcpu;
+	/* Above these, there are few reasons, or none. */
+	uint32_t low = oracle_isa() == SVM ? 0xb0 : 90;
 
+	r->m.isa = oracle_isa();
 	if (r->cpu >= 0)
 		pin(r->cpu);
 	while (r->until_stopped ? !r->stop : r->rounds < NR_SWEEPS) {
 		/* First the low indices, which are reasons, then any. */
 		for (uint32_t k = 0; k < NR_SWEEP_INDICES; k++)
-			asked[k] = k % 2 ? (k / 2 + 17 * r->vcpu) % 90 : n++ % NR_INDICES;
+			asked[k] = k % 2 ? (k / 2 + 17 * r->vcpu) % low : n++ % NR_INDICES;
 		leaf_vm_sweep(r->v, r->vcpu, &r->m, asked, NR_SWEEP_INDICES);
 		r->rounds++;
 	}
@@ -114,8 +119,8 @@ static bool finish_all(struct leaf_vm *v, struct runner *r, int n,
 	vm_stats(v->vm, &vm);
 	host_delta(before, &host);
 	ksft_print_msg("%" PRIu64 " CPUIDs executed, %" PRIu64 " counted\n", executed,
-		       vm.exits[EXIT_REASON_CPUID]);
-	return ok && vm.exits[EXIT_REASON_CPUID] == executed && figures_equal(&vm, &host) &&
+		       vm.exits[reasons->cpuid]);
+	return ok && vm.exits[reasons->cpuid] == executed && figures_equal(&vm, &host) &&
 	       figures_add_up("VM", &vm);
 }
 
@@ -194,10 +199,10 @@ static bool vms_come_and_go_while_another_reads(void)
 	host_delta(&before, &host);
 	ksft_print_msg("%" PRIu64 " CPUIDs read, %" PRIu64 " counted; "
 		       "%" PRIu64 " WBINVDs counted\n", reader.m.executed,
-		       host.exits[EXIT_REASON_CPUID], host.exits[EXIT_REASON_WBINVD]);
+		       host.exits[reasons->cpuid], host.exits[reasons->wbinvd]);
 	return ok && all_right(&reader.m) &&
-	       host.exits[EXIT_REASON_CPUID] == reader.m.executed + 10 * NR_VMS &&
-	       host.exits[EXIT_REASON_WBINVD] == 5 * NR_VMS;
+	       host.exits[reasons->cpuid] == reader.m.executed + 10 * NR_VMS &&
+	       host.exits[reasons->wbinvd] == 5 * NR_VMS;
 }
 
 /* ---- the scope changes while guests read ---- */
@@ -207,13 +212,14 @@ static const char * const scope_names[NR_SCOPES] = { "off", "vm", "host" };
 
 /* What a round reads, between two signatures */
 enum { FIRST, EXITS, CYCLES, WBINVD_EXITS, WBINVD_CYCLES, UNDEFINED, LAST, NR_ASKED };
-static const struct request asked[NR_ASKED] = {
+static struct request asked[NR_ASKED] = {
 	[FIRST] = { .leaf = 0x4ffffffb },
 	[EXITS] = { .leaf = 0x4ffffffc },
 	[CYCLES] = { .leaf = 0x4ffffffd },
-	[WBINVD_EXITS] = { .leaf = 0x4ffffffe, .index = EXIT_REASON_WBINVD },
-	[WBINVD_CYCLES] = { .leaf = 0x4fffffff, .index = EXIT_REASON_WBINVD },
-	[UNDEFINED] = { .leaf = 0x4ffffffe, .index = 35 },
+	/* The index is the ISA's. */
+	[WBINVD_EXITS] = { .leaf = 0x4ffffffe },
+	[WBINVD_CYCLES] = { .leaf = 0x4fffffff },
+	[UNDEFINED] = { .leaf = 0x4ffffffe },
 	[LAST] = { .leaf = 0x4ffffffb },
 };
 
@@ -240,9 +246,8 @@ static enum scope scope_of(const struct flip_reader *f, int what, struct leaf_re
 	if (r.ebx != KVM_EXIT_STATS_SIGNATURE_EBX || r.ecx != KVM_EXIT_STATS_SIGNATURE_ECX ||
 	    r.edx != KVM_EXIT_STATS_SIGNATURE_EDX)
 		return NO_SCOPE;
-	if (r.eax == 0x10101)
-		return VM;
-	return r.eax == 0x20101 ? HOST : NO_SCOPE;
+	r.eax -= 1 | oracle_isa() << 8;
+	return r.eax == 0x10000 ? VM : r.eax == 0x20000 ? HOST : NO_SCOPE;
 }
 
 /* Can this be an answer of that scope? */
@@ -345,15 +350,15 @@ static bool scope_flips_while_guests_read(void)
 	reader.requests[0][0] = (struct request){ .leaf = 1, .wbinvds = NR_WBINVD };
 	leaf_vm_run(&reader, 0, 1);
 	vm_stats(reader.vm, &vms);
-	f.wbinvd[0] = vms.exits[EXIT_REASON_WBINVD];
-	f.wbinvd[1] = vms.cycles[EXIT_REASON_WBINVD];
+	f.wbinvd[0] = vms.exits[reasons->wbinvd];
+	f.wbinvd[1] = vms.cycles[reasons->wbinvd];
 	f.base = vms.total_exits;
 	host_delta(&before, &host);
-	f.host_wbinvd[0] = before.sum.exits[EXIT_REASON_WBINVD] + host.exits[EXIT_REASON_WBINVD];
-	f.host_wbinvd[1] = before.sum.cycles[EXIT_REASON_WBINVD] + host.cycles[EXIT_REASON_WBINVD];
+	f.host_wbinvd[0] = before.sum.exits[reasons->wbinvd] + host.exits[reasons->wbinvd];
+	f.host_wbinvd[1] = before.sum.cycles[reasons->wbinvd] + host.cycles[reasons->wbinvd];
 	ok &= f.wbinvd[0] == NR_WBINVD && f.host_wbinvd[0] > 100 * NR_WBINVD;
 	for (int what = 0; what < NR_ASKED; what++)
-		f.off[what] = leaf_vm_cpuid(&reader, max_basic_leaf(), asked[what].index);
+		f.off[what] = leaf_vm_out_of_range(&reader, asked[what].index);
 
 	TEST_ASSERT(!pthread_create(&f.r.thread, NULL, read_rounds, &f), "no thread");
 	flip(&f);
@@ -370,11 +375,11 @@ static bool scope_flips_while_guests_read(void)
 	/* Nothing was counted twice, and vCPUs and CPUs agree. */
 	vm_stats(reader.vm, &vms);
 	vm_stats(noisy.vm, &noisy_f);
-	ksft_print_msg("%" PRIu64 " of %" PRIu64 " CPUIDs counted\n", vms.exits[EXIT_REASON_CPUID],
+	ksft_print_msg("%" PRIu64 " of %" PRIu64 " CPUIDs counted\n", vms.exits[reasons->cpuid],
 		       reader.executed[0]);
-	ok &= vms.exits[EXIT_REASON_CPUID] < reader.executed[0] &&
-	      noisy_f.exits[EXIT_REASON_CPUID] < noisy.executed[0] &&
-	      noisy_f.exits[EXIT_REASON_WBINVD] < NR_WBINVD * noisy.executed[0] &&
+	ok &= vms.exits[reasons->cpuid] < reader.executed[0] &&
+	      noisy_f.exits[reasons->cpuid] < noisy.executed[0] &&
+	      noisy_f.exits[reasons->wbinvd] < NR_WBINVD * noisy.executed[0] &&
 	      figures_add_up("reader", &vms) && figures_add_up("noise", &noisy_f);
 	figures_add(&vms, &noisy_f);
 	host_delta(&before, &host);
@@ -495,7 +500,7 @@ static bool nothing_is_counted_while_off(void)
 		leaf_vm_cpuid(&v, LEAF_HIGHEST, i);
 	vm_stats(v.vm, &on);
 	return figures_equal(&before, &off) &&
-	       on.exits[EXIT_REASON_CPUID] == off.exits[EXIT_REASON_CPUID] + 100;
+	       on.exits[reasons->cpuid] == off.exits[reasons->cpuid] + 100;
 }
 
 /* ---- CPUs that come and go ---- */
@@ -512,11 +517,11 @@ static void on_cpu1(struct leaf_vm *v)
 /* The guest, on CPU 0, has to read what debugfs shows. */
 static bool reads_all(struct leaf_vm *v, const struct host_figures *host)
 {
-	struct leaf_regs exits = leaf_vm_cpuid(v, 0x4ffffffe, EXIT_REASON_WBINVD);
-	struct leaf_regs cycles = leaf_vm_cpuid(v, 0x4fffffff, EXIT_REASON_WBINVD);
+	struct leaf_regs exits = leaf_vm_cpuid(v, 0x4ffffffe, reasons->wbinvd);
+	struct leaf_regs cycles = leaf_vm_cpuid(v, 0x4fffffff, reasons->wbinvd);
 
-	return exits.eax == (uint32_t)host->sum.exits[EXIT_REASON_WBINVD] &&
-	       cycles.ecx == (uint32_t)host->sum.cycles[EXIT_REASON_WBINVD];
+	return exits.eax == (uint32_t)host->sum.exits[reasons->wbinvd] &&
+	       cycles.ecx == (uint32_t)host->sum.cycles[reasons->wbinvd];
 }
 
 static bool unplugging_a_cpu_keeps_its_figures(void)
@@ -546,11 +551,11 @@ static bool unplugging_a_cpu_keeps_its_figures(void)
 		       "%" PRIu64 " again, then %" PRIu64 "\n",
 		       before.cpu[1].total_exits, unplugged.cpu[1].total_exits,
 		       plugged.cpu[1].total_exits, after.cpu[1].total_exits);
-	return ok && before.cpu[1].exits[EXIT_REASON_WBINVD] >= 100 * NR_WBINVD &&
+	return ok && before.cpu[1].exits[reasons->wbinvd] >= 100 * NR_WBINVD &&
 	       figures_equal(&before.cpu[1], &unplugged.cpu[1]) &&
 	       figures_equal(&before.cpu[1], &plugged.cpu[1]) &&
-	       after.cpu[1].exits[EXIT_REASON_WBINVD] ==
-	       before.cpu[1].exits[EXIT_REASON_WBINVD] + 100 * NR_WBINVD;
+	       after.cpu[1].exits[reasons->wbinvd] ==
+	       before.cpu[1].exits[reasons->wbinvd] + 100 * NR_WBINVD;
 }
 
 static bool cpus_come_and_go_under_running_vcpus(void)
@@ -597,6 +602,9 @@ int main(int argc, char **argv)
 	unsigned int plan = 0;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	reasons = reasons_of(oracle_isa());
+	asked[WBINVD_EXITS].index = asked[WBINVD_CYCLES].index = reasons->wbinvd;
+	asked[UNDEFINED].index = oracle_isa() == SVM ? 0xa8 : 35;
 	ksft_print_header();
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		plan += argc > 1 && !strcmp(cases[i].what, argv[1]);

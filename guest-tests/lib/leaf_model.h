@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "isa.h"
 #include "ktap.h"
 #include "kvm_exit_stats.h"
 
@@ -48,7 +49,7 @@ enum leaf_kind {
 };
 
 static const char * const leaf_kind_names[NR_LEAF_KINDS] = {
-	[LEAF_OUT_OF_RANGE] = "leaves out of range answer as the highest basic one",
+	[LEAF_OUT_OF_RANGE] = "leaves out of range answer as without statistics",
 	[LEAF_SIGNATURE] = "signature is constant",
 	[LEAF_TOTAL_EXITS] = "total exits grow with each CPUID",
 	[LEAF_TOTAL_CYCLES] = "total cycles grow with each CPUID",
@@ -58,6 +59,7 @@ static const char * const leaf_kind_names[NR_LEAF_KINDS] = {
 };
 
 struct leaf_model {
+	enum isa isa;
 	/* KVM_EXIT_STATS_SCOPE_* */
 	uint32_t scope;
 	/* The exit reason of this guest's CPUIDs, and whether only CPUIDs cause it */
@@ -73,26 +75,12 @@ struct leaf_model {
 
 	/* What was last read, and when */
 	uint64_t total_exits, total_exits_at, total_cycles;
-	uint64_t exits[KVM_EXIT_STATS_REASON_MAX + 1];
-	uint64_t cycles[KVM_EXIT_STATS_REASON_MAX + 1];
+	uint64_t exits[NR_REASONS];
+	uint64_t cycles[NR_REASONS];
 	/* Exits of own_reason before the first of these CPUIDs */
 	uint64_t own_base;
 	bool own_base_known;
 };
-
-/* Does the SDM define this reason, up to 85? */
-static inline bool sdm_defines(uint32_t reason)
-{
-	return reason <= 85 && reason != 35 && reason != 38 && reason != 42 &&
-	       reason != 71 && reason != 82 && reason != 83;
-}
-
-/* SMIs, GETSEC, RSM, SPP, SEAMCALL, TDCALL: KVM never makes these exit. */
-static inline bool kvm_never_enables(uint32_t reason)
-{
-	return reason == 5 || reason == 6 || reason == 11 || reason == 17 ||
-	       reason == 66 || reason == 76 || reason == 77;
-}
 
 static inline bool leaf_regs_equal(struct leaf_regs a, struct leaf_regs b)
 {
@@ -163,12 +151,21 @@ static inline bool leaf_is_growing(uint64_t value, uint64_t least, uint64_t limi
 	return ok;
 }
 
+/*
+ * What any leaf answers that is out of range: zeros if the guest's CPU is AMD's, else what the
+ * highest basic leaf answers for the same index.
+ */
+static inline struct leaf_regs leaf_out_of_range(enum isa isa, struct leaf_regs highest)
+{
+	return isa == SVM ? (struct leaf_regs){} : highest;
+}
+
 static inline bool leaf_fits(struct leaf_model *m, enum leaf_kind *kind, uint32_t leaf,
 			     uint32_t index, struct leaf_regs r, struct leaf_regs out_of_range)
 {
 	static const struct leaf_regs undefined = { .edx = KVM_EXIT_STATS_UNDEFINED };
 	const struct leaf_regs signature = {
-		.eax = 1 | 1 << 8 | m->scope << 16,
+		.eax = 1 | m->isa << 8 | m->scope << 16,
 		.ebx = 0x454d564b, .ecx = 0x53746978, .edx = 0x73746174,
 	};
 	uint64_t exits = exits_in(r), cycles = cycles_in(r), since;
@@ -189,28 +186,25 @@ static inline bool leaf_fits(struct leaf_model *m, enum leaf_kind *kind, uint32_
 		       !r.eax && !r.edx;
 	case 0x4ffffffe:
 	case 0x4fffffff:
-		if (!sdm_defines(index)) {
+		if (!isa_defines(m->isa, index)) {
 			*kind = LEAF_UNDEFINED;
 			return leaf_regs_equal(r, undefined);
 		}
 		*kind = LEAF_DEFINED;
-		if (r.edx || (kvm_never_enables(index) && (exits || cycles)))
+		if (r.edx || (kvm_never_enables(m->isa, index) && (exits || cycles)))
 			return false;
 		if (leaf == 0x4fffffff)
-			return leaf_is_growing(cycles, m->cycles[index], m->limit,
-					       &m->cycles[index]) && !r.eax;
-		return leaf_is_growing(exits, m->exits[index], m->limit,
-				       &m->exits[index]) && !r.ecx;
+			return leaf_is_growing(cycles, m->cycles[reason_slot(index)], m->limit,
+					       &m->cycles[reason_slot(index)]) && !r.eax;
+		return leaf_is_growing(exits, m->exits[reason_slot(index)], m->limit,
+				       &m->exits[reason_slot(index)]) && !r.ecx;
 	default:
 		*kind = LEAF_OUT_OF_RANGE;
 		return leaf_regs_equal(r, out_of_range);
 	}
 }
 
-/*
- * Check an answer.  OUT_OF_RANGE is the highest basic leaf's answer for the same index;
- * only leaves that are out of range need it.
- */
+/* Check an answer.  OUT_OF_RANGE is that of any leaf that is out of range. */
 static inline bool leaf_check(struct leaf_model *m, uint32_t leaf, uint32_t index,
 			      struct leaf_regs r, struct leaf_regs out_of_range)
 {
@@ -220,11 +214,11 @@ static inline bool leaf_check(struct leaf_model *m, uint32_t leaf, uint32_t inde
 	if (ok && m->own_exact && leaf == 0x4ffffffe && index == m->own_reason) {
 		if (!m->own_base_known) {
 			m->own_base_known = true;
-			m->own_base = m->exits[index] - m->executed;
+			m->own_base = m->exits[reason_slot(index)] - m->executed;
 		}
 		m->checked[kind]++;
 		kind = LEAF_OWN;
-		ok = m->exits[index] == m->own_base + m->executed;
+		ok = m->exits[reason_slot(index)] == m->own_base + m->executed;
 	}
 	m->checked[kind]++;
 	/* Print all in one call, as there may be other threads. */

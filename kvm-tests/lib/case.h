@@ -44,7 +44,7 @@ static inline void run_case(bool (*fn)(void), const char *name)
 	fflush(stdout);
 	pid = fork();
 	if (!pid) {
-		alarm(CASE_TIMEOUT);
+		alarm(CASE_TIMEOUT * slower());
 		_exit(fn() ? 0 : 1);
 	}
 	ksft_test_result(pid > 0 && waitpid(pid, &status, 0) == pid && !status, "%s\n", name);

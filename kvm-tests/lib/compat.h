@@ -8,6 +8,7 @@
 
 #include "kvm_util.h"
 #include "processor.h"
+#include "svm_util.h"
 #include "vmx.h"
 
 /* On 6.1, a test that handles exceptions has to set that up.  Later kernels always do. */
@@ -28,6 +29,14 @@ static inline void compat_prepare_vmcs(struct vmx_pages *vmx, void *rip, void *s
 	void (*prepare)(struct vmx_pages *, void *, void *) = (void *)prepare_vmcs;
 
 	prepare(vmx, rip, stack);
+}
+
+/* The same for SVM */
+static inline void compat_prepare_vmcb(struct svm_test_data *svm, void *rip, void *stack)
+{
+	void (*prepare)(struct svm_test_data *, void *, void *) = (void *)generic_svm_setup;
+
+	prepare(svm, rip, stack);
 }
 
 #endif /* COMPAT_H */

@@ -23,9 +23,8 @@ static const char * const cpu_mode_names[NR_CPU_MODES] = {
 
 struct request {
 	uint32_t leaf, index;
-	/* How many WBINVDs, each an exit, to execute before the CPUID */
-	uint32_t wbinvds;
-	uint32_t unused;
+	/* How many WBINVDs, each an exit, to execute before the CPUID, and how long to spin */
+	uint32_t wbinvds, spins;
 	struct leaf_regs r;
 };
 
@@ -59,7 +58,10 @@ struct leaf_vm {
 	    "	js 4f\n"					\
 	    "	wbinvd\n"					\
 	    "	jmp 3b\n"					\
-	    "4:	mov (%esi), %eax\n"				\
+	    "4:	mov 12(%esi), %ebx\n"				\
+	    "5:	dec %ebx\n"					\
+	    "	jns 5b\n"					\
+	    "	mov (%esi), %eax\n"				\
 	    "	mov 4(%esi), %ecx\n"				\
 	    "	mov $0x5a5a5a5a, %ebx\n"			\
 	    "	mov $0xa5a5a5a5, %edx\n"			\
@@ -211,10 +213,15 @@ static inline struct leaf_regs leaf_vm_cpuid(struct leaf_vm *v, uint32_t leaf, u
 	return v->requests[0][0].r;
 }
 
-/* A leaf that is out of range has the data of this one. */
 static inline uint32_t max_basic_leaf(void)
 {
 	return get_cpuid_entry(kvm_get_supported_cpuid(), 0, 0)->eax;
+}
+
+/* Let a vCPU execute one CPUID, to learn what leaves answer that are out of range. */
+static inline struct leaf_regs leaf_vm_out_of_range(struct leaf_vm *v, uint32_t index)
+{
+	return leaf_out_of_range(oracle_isa(), leaf_vm_cpuid(v, max_basic_leaf(), index));
 }
 
 /* For each index, the highest basic leaf is read first. */
@@ -242,7 +249,7 @@ static inline void leaf_vm_sweep(struct leaf_vm *v, int i, struct leaf_model *m,
 		   (rdtsc() - (m->scope == KVM_EXIT_STATS_SCOPE_HOST ? 0 : v->since));
 	r = v->requests[i];
 	for (uint32_t k = 0; k < nr; k++) {
-		struct leaf_regs out_of_range = r->r;
+		struct leaf_regs out_of_range = leaf_out_of_range(m->isa, r->r);
 
 		m->executed++;
 		r++;
