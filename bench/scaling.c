@@ -134,6 +134,7 @@ static void *run(void *arg)
 	memset(vcpu, 0, sizeof(*vcpu));
 	vcpu->arch.exit_stats.start = KVM_EXIT_STATS_CLOSED;
 	vcpu->arch.exit_stats.reason = &reason;
+	vcpu->arch.exit_stats.nr_direct = KVM_EXIT_STATS_NR_SLOTS;
 	syscall(SYS_arch_prctl, ARCH_SET_GS,
 		(char *)&area[t->cpu % READ_CPUS] - (char *)&kvm_cpu_exit_stats);
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The figures of scripts/bench as tables, from {exits, reads, footprint, scaling}, of which
+# The figures of scripts/bench as tables, from {exits, svm, reads, footprint, scaling}, of which
 # any may be missing.  $form: "full", all tables that these are enough for; or the name of one of
 # them, or "brief", the shortest one; all Markdown that can also be read as it is; "mail", what
 # most want to know as plain text for the cover letter.
@@ -25,11 +25,14 @@ def signed: round | if . < 0 then tostring else "+\(.)" end;
 def decimals($n): . * pow(10; $n) | round | tostring
 	| ("0" * ([$n + 1 - length, 0] | max) + .) | .[:length - $n] + "." + .[length - $n:];
 
-def names: {
-	cpuid: "CPUID", vmcall: "VMCALL", io: "IO_INSTRUCTION", msr_read: "MSR_READ",
-	msr_write: "MSR_WRITE", msr_write_fast: "MSR_WRITE, fast path",
-	ept_misconfig: "EPT_MISCONFIG", user_space: "OUT, to user space",
-	hlt_wakeup: "HLT wake-up, 4 exits" };
+def names:
+	{ user_space: "OUT, to user space", hlt_wakeup: "HLT wake-up, 4 exits" } as $both
+	| { cpuid: "CPUID", vmcall: "VMCALL", io: "IO_INSTRUCTION", msr_read: "MSR_READ",
+		msr_write: "MSR_WRITE", msr_write_fast: "MSR_WRITE, fast path",
+		ept_misconfig: "EPT_MISCONFIG" } as $vmx
+	| { cpuid: "CPUID", vmmcall: "VMMCALL", io: "IOIO", msr_read: "MSR, read",
+		msr_write: "MSR, write", npf: "NPF" } as $svm
+	| { vmx: ($vmx + $both), svm: ($svm + $both) };
 def columns: [
 	["compiled-out none", "compiled out"], ["patched off", "off"],
 	["patched vm", "vm"], ["patched host", "host"],
@@ -41,13 +44,15 @@ def columns: [
 def measured:
 	(.results | map({ key: "\(.build) \(.setting) \(.exit)", value: .instructions })
 		| from_entries) as $v
-	| { kernel, machine, $v, columns: [columns[] | select($v["\(.[0]) cpuid"])],
+	| names[if $v | has("unpatched none npf") then "svm" else "vmx" end] as $names
+	| { kernel, machine: ({ bochs: "VMX, Bochs", tcg: "SVM, QEMU" }[.machine] // .machine),
+		$v, $names, columns: [columns[] | select($v["\(.[0]) cpuid"])],
 		kinds: [.results[] | select(.build == "unpatched" and .setting == "none").exit
-			| select(in(names))] };
+			| select(in($names))] };
 def unpatched($m; $kind): $m.v["unpatched none \($kind)"];
 def added($m; $column; $kind): $m.v["\($column) \($kind)"] - unpatched($m; $kind);
 # rows MEASURED HEAD ROW: a table with a row for each kind of exit
-def rows($m; $head; row): [["exit"] + $head] + [$m.kinds[] | [names[.]] + row] | table;
+def rows($m; $head; row): [["exit"] + $head] + [$m.kinds[] | [$m.names[.]] + row] | table;
 # more MEASURED COLUMNS: how many more instructions they are in these
 def more($m; $columns):
 	rows($m; ["unpatched"] + ($columns | map(.[1]));
@@ -155,13 +160,16 @@ def large_hosts:
 # Each table: its name, what it is made of, and its lines
 def tables: [
 	["exits", ["exits"]], ["in-all", ["exits"]], ["multiples", ["exits"]],
-	["leaves", ["exits"]], ["reads", ["exits", "reads"]], ["memory", ["footprint"]],
+	["leaves", ["exits"]], ["svm-exits", ["svm"]], ["svm-leaves", ["svm"]],
+	["reads", ["exits", "reads"]], ["memory", ["footprint"]],
 	["scaling", ["scaling"]],
 	["large-hosts", ["footprint", "scaling"]]];
 def lines($name):
 	if $name == "exits" then .exits | exits
 	elif $name == "in-all" then .exits | in_all
 	elif $name == "multiples" then .exits | multiples
+	elif $name == "svm-exits" then .svm | exits
+	elif $name == "svm-leaves" then .svm | leaves
 	elif $name == "brief" then .exits | brief
 	elif $name == "leaves" then .exits | leaves
 	elif $name == "reads" then reads
@@ -173,6 +181,6 @@ def lines($name):
 . as $figures
 | if $form == "full" or $form == "mail" then
 	[tables[] | select(.[1] | all(in($figures)))[0]
-	 | select($form == "full" or IN("exits", "leaves", "memory"))]
+	 | select($form == "full" or IN("exits", "leaves", "svm-exits", "memory"))]
   else [$form] end
 | [.[] as $name | ($figures | lines($name)), ""] | .[:-1][]
