@@ -120,7 +120,7 @@ assert any("other reasons" in t.toxml() for t in texts), "it has no key"' "$dir/
 holds "the picture for other pages is well-formed and has a key" picture
 unknown=$(sed 's/<[^>]*>//g' "$dir/one/index.html" | grep -cwiE 'null|nan|inf|undefined' || true)
 holds "nothing is unknown" [ "$unknown" = 0 ]
-holds "says what a cycle is on Bochs" \
+holds "says what a cycle is on an emulated machine" \
 	grep -q 'a cycle is one emulated instruction' "$dir/one/index.html"
 # shellcheck disable=SC2317 # holds calls it
 real() {

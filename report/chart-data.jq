@@ -4,7 +4,7 @@
 def bands: .colours | map(.name);
 # How often each band's reasons, from {NAME: exits}, and exitstat's own CPUIDs
 def banded($bands; $own): . as $of | ($bands[1:-1] | map($of[.] // 0)) as $named
-	| ([$bands | index("CPUID")] | map(select(.))) as $cpuid
+	| ([$bands | index("CPUID", "cpuid")] | map(select(.))) as $cpuid
 	| [$own] + ($named | if $cpuid != [] then .[$cpuid[0] - 1] -= $own else . end)
 		+ [([$of[]] | add // 0) - ($named | add) - (if $cpuid == [] then $own else 0 end)];
 def cumulated: . as $of | [range(length) | $of[:. + 1] | add];

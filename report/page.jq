@@ -81,37 +81,42 @@ def left: "<td class=\"text\">\(.)</td>";
 		"The boot itself is \(if max > 1.5 * min then "no steadier" else "steady" end): "
 		+ "the four quarters of its time took \(map(of(.; $all)) | listed) "
 		+ "of its exits." end);
-  def mostly: [.reasons[] | select(.name != "CPUID")][0] | "\(.name | reason) (\(.exits | n))";
+  def mostly: [.reasons[] | select(.name | ascii_upcase != "CPUID")][0]
+	| "\(.name | reason) (\(.exits | n))";
   def tile($what): "<div class=\"tile\"><b>\(n)</b>\($what)</div>";
 
   $f.runs[0] as $with | $f.runs[1] as $without
+| (if $f.machine.isa == "SVM" then ["NPT", "nested page tables"]
+	else ["EPT", "extended page tables"] end) as [$ept, $long]
 | ($with.phases[0]) as $boot | ($without.phases[0]) as $boot0
 | "<p class=\"lead\">What a Linux guest reads about its own VM exits while it boots and then "
-	+ "works, with extended page tables (EPT) and without.</p>",
+	+ "works, with \($long) (\($ept)) and without.</p>",
   "<dl>" + ([["Guest and host kernel", "Linux \($f.machine.kernel)"],
 	["Guest", "\($f.machine.cpu), \($with.vcpus) vCPU, QEMU/KVM"],
 	["Machine", $f.machine.backend]]
 	| map("<dt>\(.[0] | esc)</dt><dd>\(.[1] | esc)</dd>") | join("")) + "</dl>",
   (if $f.machine.emulated then
-	"<p class=\"note\">On Bochs <strong>a cycle is one emulated instruction</strong>: it says "
-	+ "how much code handling an exit runs through, not how long that takes on real hardware. "
+	"<p class=\"note\">On this machine <strong>a cycle is one emulated instruction</strong>: "
+	+ "it says how much code handling an exit runs through, not how long that takes on real "
+	+ "hardware. "
 	+ "Numbers of exits per second are per second of the emulated clock.</p>" else empty end),
   "<h2>Answers</h2>",
   "<h3>How many exits does a full boot take?</h3>",
-  "<div class=\"tiles\">" + ($boot.exits | tile("exits with EPT"))
+  "<div class=\"tiles\">" + ($boot.exits | tile("exits with \($ept)"))
 	+ ($boot0.exits | tile("exits without"))
-	+ ($boot.cycles / $boot.exits | tile("cycles per exit with EPT"))
+	+ ($boot.cycles / $boot.exits | tile("cycles per exit with \($ept)"))
 	+ ($boot0.cycles / $boot0.exits | tile("cycles per exit without")) + "</div>",
-  "<p>\($boot.exits | n) with EPT, from the guest’s first instruction until init has mounted "
+  "<p>\($boot.exits | n) with \($ept), from the guest’s first instruction until init has mounted "
 	+ "its file systems, and \($boot0.exits | n) without: "
 	+ "\($boot0.exits / $boot.exits | times) times as many. "
-	+ "KVM spent \($boot.cycles | n) cycles on them with EPT, \($boot0.cycles | n) without. "
-	+ "Most frequent with EPT: \($boot | top("exits"; 3)); "
+	+ "KVM spent \($boot.cycles | n) cycles on them with \($ept), "
+	+ "\($boot0.cycles | n) without. "
+	+ "Most frequent with \($ept): \($boot | top("exits"; 3)); "
 	+ "without: \($boot0 | top("exits"; 3)).</p>",
   "<h3>Do exits grow at a stable rate, or with certain operations?</h3>",
   "<p>\($with | steadiness)</p>", "<p>\($without | steadiness)</p>",
   "<p>What the phases add most of, CPUID, which exitstat itself executes, left out:</p>",
-  table(" class=\"narrow\""; ["<Phase", "<With EPT", "<Without"];
+  table(" class=\"narrow\""; ["<Phase", "<With \($ept)", "<Without"];
 	[[$with.phases, $without.phases] | transpose[]
 		| "<tr>" + (.[0].name | esc | th) + (map(mostly | left) | join("")) + "</tr>"]
 	| join("")),
@@ -124,7 +129,7 @@ def left: "<td class=\"text\">\(.)</td>";
 	+ "defined reasons happened at all</dd>"
 	+ "<dt>most cycles</dt><dd>\(.whole | top("cycles"; 3))</dd>"
 	+ "<dt>most cycles per exit</dt><dd>\(.whole | dearest)</dd></dl>"),
-  "<h3>What does EPT change?</h3>",
+  "<h3>What does \($ept) change?</h3>",
   ("<p>In all, there were \($without.whole.exits | n) exits without it and "
 	+ "\($with.whole.exits | n) with it; they took \($without.whole.cycles | n) and "
 	+ "\($with.whole.cycles | n) cycles, "
@@ -133,7 +138,7 @@ def left: "<td class=\"text\">\(.)</td>";
 		compared($with.whole; $without.whole)
 		| (sort_by(.a - .b) | .[:3] | map(select(.b > .a * 1.1)) | changes) as $more
 		| (sort_by(.b - .a) | .[:3] | map(select(.a > .b * 1.1)) | changes) as $fewer
-		| "Without EPT there are more of \($more), and fewer of \($fewer). ")
+		| "Without \($ept) there are more of \($more), and fewer of \($fewer). ")
 	+ ([$with.phases, $without.phases] | transpose
 		| map({name: .[0].name, ratio: (.[1].exits / .[0].exits)})
 		| max_by(.ratio) as $most | min_by(.ratio) as $least
@@ -150,8 +155,8 @@ def left: "<td class=\"text\">\(.)</td>";
 	chart("time-\(.id)"; "From the first process on, \(.title | esc): exits per second "
 		+ "of each interval of \(.interval | ms), as the guest reads them itself.")),
   "<h2>By reason</h2>",
-  chart("exits"; "Exits in boot and all phases: full colour with EPT, pale without."),
-  chart("cycles"; "Cycles in boot and all phases: full colour with EPT, pale without."),
+  chart("exits"; "Exits in boot and all phases: full colour with \($ept), pale without."),
+  chart("cycles"; "Cycles in boot and all phases: full colour with \($ept), pale without."),
   ([$with, $without][]
 	| "<details><summary>All reasons, \(.title | esc)</summary>\(reason_table)</details>"),
   "<h2>By phase</h2>",
@@ -164,9 +169,10 @@ def left: "<td class=\"text\">\(.)</td>";
 	+ "</dl>",
   "<h2>What measuring costs</h2>",
   "<p>Reading is not free: each CPUID is an exit. exitstat took \($with.whole.samples) samples "
-	+ "with EPT, of about \([$with.samples[].own] | sort | .[length / 2 | floor]) CPUIDs each: "
+	+ "with \($ept), of about \([$with.samples[].own] | sort | .[length / 2 | floor]) CPUIDs "
+	+ "each: "
 	+ "\($with.whole.own | n) exits, \(of($with.whole.own; $with.whole.exits)) of all "
-	+ "(without EPT \($without.whole.samples) samples, \($without.whole.own | n) exits, "
+	+ "(without \($ept) \($without.whole.samples) samples, \($without.whole.own | n) exits, "
 	+ "\(of($without.whole.own; $without.whole.exits))). "
 	+ "They are the grey band \($f.colours[0].name | reason) of the charts, and the column "
 	+ "<em>exitstat’s own</em> of the tables, where those of the sampler are told to within "
