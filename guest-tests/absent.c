@@ -17,9 +17,7 @@ static bool leaf_is_that_of_an_unpatched_kernel(uint32_t leaf, uint32_t max_basi
 	bool ok = true;
 
 	for (size_t i = 0; i < ARRAY_SIZE(indices); i++) {
-		struct exitstat_regs r = exitstat_cpuid(leaf, indices[i]);
-
-		struct exitstat_regs zero = {};
+		struct exitstat_regs r = exitstat_cpuid(leaf, indices[i]), zero = {};
 
 		print_regs("answer", leaf, indices[i], r);
 		ok &= regs_equal(r, amd ? zero : exitstat_cpuid(max_basic, indices[i]));

@@ -316,8 +316,7 @@ static bool host_is_the_sum(void)
 	ok &= read.cycles[reasons->cpuid] > before.cycles[reasons->cpuid] &&
 	      read.cycles[reasons->cpuid] < after.cycles[reasons->cpuid];
 	before.cycles[reasons->cpuid] = read.cycles[reasons->cpuid];
-	ok &= read.cycles[reasons->io] >=
-	      before.cycles[reasons->io] &&
+	ok &= read.cycles[reasons->io] >= before.cycles[reasons->io] &&
 	      read.cycles[reasons->io] < after.cycles[reasons->io];
 	before.cycles[reasons->io] = read.cycles[reasons->io];
 	ok &= !differ("cycles", before.cycles, read.cycles);

@@ -111,6 +111,16 @@ static void guest_reads_leaves(void)
 	guest_reads_reason(reasons->cpuid);
 }
 
+/* All has been caused: for as long as the host asks, say what the leaves say. */
+static void guest_reports(void)
+{
+	GUEST_SYNC(STAGE_END);
+	for (;;) {
+		guest_reads_leaves();
+		GUEST_SYNC(STAGE_REPORT);
+	}
+}
+
 /* It begins a page, or its first access to the next one might be among the code's exits. */
 static void __attribute__((aligned(PAGE_SIZE)))
 guest_main(void (*code)(void), void (*prepare)(void))
@@ -119,11 +129,7 @@ guest_main(void (*code)(void), void (*prepare)(void))
 		prepare();
 	GUEST_SYNC(STAGE_BEGIN);
 	code();
-	GUEST_SYNC(STAGE_END);
-	for (;;) {
-		guest_reads_leaves();
-		GUEST_SYNC(STAGE_REPORT);
-	}
+	guest_reports();
 }
 
 #define REPEAT(...)				\
@@ -364,11 +370,7 @@ static void nested_guest(struct vmx_pages *vmx)
 		if (!single_step)
 			vmwrite(GUEST_RIP, vmreadz(GUEST_RIP) + vmreadz(VM_EXIT_INSTRUCTION_LEN));
 	}
-	GUEST_SYNC(STAGE_END);
-	for (;;) {
-		guest_reads_leaves();
-		GUEST_SYNC(STAGE_REPORT);
-	}
+	guest_reports();
 }
 
 /* ---- the host's side of a stimulus ---- */
@@ -422,19 +424,25 @@ static void setup_interrupter(struct kvm_vcpu *vcpu)
 	TEST_ASSERT(!pthread_create(&thread, NULL, send_interrupts, vcpu), "no thread");
 }
 
-/* TR must be usable.  The CPU checks that, KVM does not. */
+/* The CPU checks these, KVM does not. */
+static void fails_to_enter(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs)
+{
+	vcpu_sregs_set(vcpu, sregs);
+	REPEAT({
+		vcpu_run(vcpu);
+		TEST_ASSERT(vcpu->run->exit_reason == KVM_EXIT_FAIL_ENTRY,
+			    "exit reason %u", vcpu->run->exit_reason);
+	})
+}
+
+/* TR must be usable. */
 static void host_invalid_state(struct kvm_vcpu *vcpu)
 {
 	struct kvm_sregs sregs;
 
 	vcpu_sregs_get(vcpu, &sregs);
 	sregs.tr.unusable = 1;
-	vcpu_sregs_set(vcpu, &sregs);
-	REPEAT({
-		vcpu_run(vcpu);
-		TEST_ASSERT(vcpu->run->exit_reason == KVM_EXIT_FAIL_ENTRY,
-			    "exit reason %u", vcpu->run->exit_reason);
-	})
+	fails_to_enter(vcpu, &sregs);
 }
 
 /* Without an IDT, an exception ends in a triple fault. */

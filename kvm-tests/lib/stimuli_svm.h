@@ -179,11 +179,7 @@ static void svm_nested_guest(struct svm_test_data *svm)
 	GUEST_SYNC(STAGE_BEGIN);
 	for (int i = 0; i < N; i++)
 		svm_enter_l2(svm, &start);
-	GUEST_SYNC(STAGE_END);
-	for (;;) {
-		guest_reads_leaves();
-		GUEST_SYNC(STAGE_REPORT);
-	}
+	guest_reports();
 }
 
 /* ---- the host's side of a stimulus ---- */
@@ -193,19 +189,14 @@ static void setup_single_step(struct kvm_vcpu *vcpu)
 	vm_install_exception_handler(vcpu->vm, DB_VECTOR, take_single_step);
 }
 
-/* Code can't be of 32 and of 64 bits.  The CPU checks that, KVM does not. */
+/* Code can't be of 32 and of 64 bits. */
 static void host_svm_invalid_state(struct kvm_vcpu *vcpu)
 {
 	struct kvm_sregs sregs;
 
 	vcpu_sregs_get(vcpu, &sregs);
 	sregs.cs.db = 1;
-	vcpu_sregs_set(vcpu, &sregs);
-	REPEAT({
-		vcpu_run(vcpu);
-		TEST_ASSERT(vcpu->run->exit_reason == KVM_EXIT_FAIL_ENTRY,
-			    "exit reason %u", vcpu->run->exit_reason);
-	})
+	fails_to_enter(vcpu, &sregs);
 }
 
 /* On the only CPU, a timer interrupts the guest; sometimes KVM, too, so twice as often. */
