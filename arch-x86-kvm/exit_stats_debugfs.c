@@ -51,14 +51,16 @@ static void kvm_exit_stats_print(struct seq_file *m, const char *whose,
 		if (!stat->exits && !stat->neg_cycles)
 			continue;
 
-		reason = kvm_exit_stats_reason_of(isa, slot);
-		if (slot == isa->other)
-			seq_printf(m, "%s- other", whose);
-		else
+		if (slot == isa->other) {
+			seq_printf(m, "%s- ", whose);
+			name = "other";
+		} else {
+			reason = kvm_exit_stats_reason_of(isa, slot);
 			seq_printf(m, "%s%u ", whose, reason);
+			name = kvm_exit_stats_name_of(isa, reason);
+		}
 
 		/* SVM's names have blanks, which would make them two words. */
-		name = slot == isa->other ? "" : kvm_exit_stats_name_of(isa, reason);
 		for (; *name; name++)
 			seq_putc(m, *name == ' ' ? '_' : *name);
 
