@@ -111,10 +111,9 @@ static void guest_reads_leaves(void)
 	guest_reads_reason(reasons->cpuid);
 }
 
-/* All has been caused: for as long as the host asks, say what the leaves say. */
+/* When all has been caused: for as long as the host asks, say what the leaves say. */
 static void guest_reports(void)
 {
-	GUEST_SYNC(STAGE_END);
 	for (;;) {
 		guest_reads_leaves();
 		GUEST_SYNC(STAGE_REPORT);
@@ -129,6 +128,7 @@ guest_main(void (*code)(void), void (*prepare)(void))
 		prepare();
 	GUEST_SYNC(STAGE_BEGIN);
 	code();
+	GUEST_SYNC(STAGE_END);
 	guest_reports();
 }
 
@@ -370,6 +370,7 @@ static void nested_guest(struct vmx_pages *vmx)
 		if (!single_step)
 			vmwrite(GUEST_RIP, vmreadz(GUEST_RIP) + vmreadz(VM_EXIT_INSTRUCTION_LEN));
 	}
+	GUEST_SYNC(STAGE_END);
 	guest_reports();
 }
 

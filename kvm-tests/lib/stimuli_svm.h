@@ -179,6 +179,7 @@ static void svm_nested_guest(struct svm_test_data *svm)
 	GUEST_SYNC(STAGE_BEGIN);
 	for (int i = 0; i < N; i++)
 		svm_enter_l2(svm, &start);
+	GUEST_SYNC(STAGE_END);
 	guest_reports();
 }
 
