@@ -5,6 +5,8 @@
  * Counts VM exits by reason together with the cycles KVM spends on them, per
  * vCPU and per CPU, and serves the sums to the guest through CPUID.
  */
+#include <linux/bitmap.h>
+#include <linux/bitops.h>
 #include <linux/cpumask.h>
 #include <linux/export.h>
 #include <linux/jump_label.h>
@@ -24,12 +26,17 @@
 #include "exit_stats.h"
 #include "x86.h"
 
+/* How many leaves there are below SIGNATURE */
+#define NR_FURTHER_LEAVES	(KVM_EXIT_STATS_LEAF_SIGNATURE - \
+				 KVM_EXIT_STATS_LEAF_VMM)
+
 /* Pseudo-slot: the sum of all slots */
 #define TOTAL	KVM_EXIT_STATS_NR_SLOTS
 
 #define SCOPE_OFF	KVM_EXIT_STATS_SCOPE_OFF
 #define SCOPE_VM	KVM_EXIT_STATS_SCOPE_VM
 #define SCOPE_HOST	KVM_EXIT_STATS_SCOPE_HOST
+#define SCOPE_VCPU	KVM_EXIT_STATS_SCOPE_VCPU
 
 /* Scope "vm", but only for VMs whose user space asked for it */
 #define POLICY_ASK	(SCOPE_HOST + 1)
@@ -54,7 +61,6 @@ static int exit_stats_policy __read_mostly = SCOPE_VM;
 static bool exit_stats_fold __read_mostly;
 const struct kvm_exit_stats_isa *kvm_exit_stats_isa __read_mostly;
 
-/* Guests that read by these parameters, which may take a while */
 DEFINE_STATIC_SRCU(kvm_exit_stats_srcu);
 
 /*
@@ -109,6 +115,7 @@ static void kvm_exit_stats_update(void)
 		kvm_exit_stats_drop_intervals();
 		kvm_exit_stats_drop_intervals();
 		static_branch_disable(&kvm_exit_stats_enabled);
+		kvm_exit_stats_end_ledgers();
 	}
 }
 
@@ -235,6 +242,8 @@ void kvm_exit_stats_vcpu_init(struct kvm_vcpu *vcpu)
 	es->start = KVM_EXIT_STATS_CLOSED;
 	es->reason = &es->snapshot;
 	es->nr_direct = kvm_exit_stats_isa->nr_direct;
+	seqcount_init(&es->ledger.seq);
+	es->ledger.vmm_slot = -1;
 }
 
 /* Add a fully created vCPU to its VM's sums. */
@@ -242,6 +251,7 @@ void kvm_exit_stats_vcpu_publish(struct kvm_vcpu *vcpu)
 {
 	llist_add(&vcpu->arch.exit_stats.node,
 		  &vcpu->kvm->arch.exit_stats.vcpus);
+	kvm_exit_stats_vm_publish(vcpu->kvm);
 }
 
 /*
@@ -278,7 +288,7 @@ static u32 kvm_exit_stats_indirect_slot(struct kvm_vcpu *vcpu)
 					   isa->mask);
 }
 
-static u32 kvm_exit_stats_slot(struct kvm_vcpu *vcpu)
+u32 kvm_exit_stats_slot(struct kvm_vcpu *vcpu)
 {
 	u32 reason = *vcpu->arch.exit_stats.reason;
 
@@ -293,7 +303,7 @@ static u32 kvm_exit_stats_slot(struct kvm_vcpu *vcpu)
  * drop_intervals() has cleared "resumed", or the vCPU was put in the middle of
  * stop(), which had found that the TSC had stood still or gone back.
  */
-static u64 kvm_exit_stats_neg_cycles_since(u64 start)
+u64 kvm_exit_stats_neg_cycles_since(u64 start)
 {
 	u64 now = rdtsc();
 
@@ -316,9 +326,13 @@ static void kvm_exit_stats_add_resumed(struct kvm_vcpu *vcpu)
 	this_cpu_add(kvm_cpu_exit_stats.reasons[slot].neg_cycles, neg_cycles);
 }
 
+/* A vCPU that halts in an exit goes on with that when it is done with halting. */
 void __kvm_exit_stats_vcpu_load(struct kvm_vcpu *vcpu)
 {
-	WRITE_ONCE(vcpu->arch.exit_stats.resumed, rdtsc());
+	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
+
+	if (es->ledger.state != KVM_EXIT_STATS_STATE_HALTED)
+		WRITE_ONCE(es->resumed, rdtsc());
 }
 
 /*
@@ -395,7 +409,7 @@ static u64 kvm_exit_stats_counter(const struct kvm_exit_stat *stat, bool cycles)
 }
 
 /* There are no counters of totals: every exit would pay for few reads. */
-static u64 kvm_exit_stats_total(const struct kvm_exit_stats *stats, bool cycles)
+u64 kvm_exit_stats_total(const struct kvm_exit_stats *stats, bool cycles)
 {
 	const struct kvm_exit_stat *stat = stats->reasons;
 	const struct kvm_exit_stat *last = stat + kvm_exit_stats_isa->other;
@@ -463,9 +477,15 @@ static u64 kvm_exit_stats_host_sum(u32 slot, bool cycles)
 static u64 kvm_exit_stats_sum(struct kvm_vcpu *vcpu, int scope, u32 slot,
 			      bool cycles)
 {
-	return scope == SCOPE_VM ?
-	       kvm_exit_stats_vm_sum(vcpu->kvm, slot, cycles) :
-	       kvm_exit_stats_host_sum(slot, cycles);
+	switch (scope) {
+	case SCOPE_VCPU:
+		return kvm_exit_stats_slot_or_total(&vcpu->arch.exit_stats.stats,
+						    slot, cycles);
+	case SCOPE_VM:
+		return kvm_exit_stats_vm_sum(vcpu->kvm, slot, cycles);
+	default:
+		return kvm_exit_stats_host_sum(slot, cycles);
+	}
 }
 
 /*
@@ -514,10 +534,92 @@ static int kvm_exit_stats_readable_slot(u32 reason)
 	return array_index_nospec(slot, KVM_EXIT_STATS_NR_SLOTS);
 }
 
+static void kvm_exit_stats_mark_occurred(const struct kvm_exit_stats *stats,
+					 unsigned long *slots)
+{
+	u32 slot;
+
+	for (slot = 0; slot < kvm_exit_stats_isa->other; slot++) {
+		if (READ_ONCE(stats->reasons[slot].exits))
+			__set_bit(slot, slots);
+	}
+}
+
+/* The slots of the reasons that have occurred */
+static void kvm_exit_stats_occurred(struct kvm_vcpu *vcpu, int scope,
+				    unsigned long *slots)
+{
+	u64 start = READ_ONCE(vcpu->arch.exit_stats.start);
+	struct kvm_vcpu_exit_stats *es;
+	struct llist_node *first;
+	unsigned int n = 0;
+	int cpu;
+
+	/* The exit that reads is counted when it is handled, or before. */
+	if (kvm_exit_stats_is_open(start))
+		__set_bit(kvm_exit_stats_slot(vcpu), slots);
+
+	switch (scope) {
+	case SCOPE_VCPU:
+		kvm_exit_stats_mark_occurred(&vcpu->arch.exit_stats.stats, slots);
+		break;
+	case SCOPE_VM:
+		first = READ_ONCE(vcpu->kvm->arch.exit_stats.vcpus.first);
+		llist_for_each_entry(es, first, node) {
+			kvm_exit_stats_mark_occurred(&es->stats, slots);
+			if (!(++n % SUMS_PER_RESCHED))
+				cond_resched();
+		}
+		break;
+	default:
+		for_each_possible_cpu(cpu) {
+			kvm_exit_stats_mark_occurred(&per_cpu(kvm_cpu_exit_stats,
+							      cpu), slots);
+			if (!(++n % SUMS_PER_RESCHED))
+				cond_resched();
+		}
+	}
+}
+
+/*
+ * Which reasons have occurred, of those from @index on, rounded down, that an
+ * answer has bits for; and the next ones of which any has
+ */
+static void kvm_exit_stats_fill_which(struct kvm_vcpu *vcpu, int scope,
+				      u32 index, struct kvm_cpuid_entry2 *entry)
+{
+	DECLARE_BITMAP(occurred, KVM_EXIT_STATS_NR_SLOTS) = {};
+	u32 first = index - index % KVM_EXIT_STATS_WHICH_REASONS;
+	u32 *bits[] = { &entry->eax, &entry->ebx, &entry->ecx };
+	u32 next = KVM_EXIT_STATS_UNDEFINED;
+	u32 slot, reason, group, bit;
+
+	kvm_exit_stats_occurred(vcpu, scope, occurred);
+
+	for_each_set_bit(slot, occurred, kvm_exit_stats_isa->other) {
+		reason = kvm_exit_stats_reason_of(kvm_exit_stats_isa, slot);
+		if (kvm_exit_stats_readable_slot(reason) < 0)
+			continue;
+
+		/* Nothing of the guest's selects what is written. */
+		bit = reason % KVM_EXIT_STATS_WHICH_REASONS;
+		group = reason - bit;
+		if (group == first)
+			*bits[bit / 32] |= BIT(bit % 32);
+		else if (group > first && group < next)
+			next = group;
+	}
+
+	entry->edx = next;
+}
+
 static void kvm_exit_stats_fill_entry(struct kvm_vcpu *vcpu, int scope,
 				      u32 function, u32 index,
 				      struct kvm_cpuid_entry2 *entry)
 {
+	bool this_vcpu = !(function & KVM_EXIT_STATS_VCPU_OFFSET);
+	int sum_scope = this_vcpu ? SCOPE_VCPU : scope;
+	struct kvm_exit_stats_vmm vmm = {};
 	int slot = TOTAL;
 	u64 value;
 
@@ -526,15 +628,30 @@ static void kvm_exit_stats_fill_entry(struct kvm_vcpu *vcpu, int scope,
 	entry->ecx = 0;
 	entry->edx = 0;
 
+	function |= KVM_EXIT_STATS_VCPU_OFFSET;
 	switch (function) {
 	case KVM_EXIT_STATS_LEAF_SIGNATURE:
 		entry->eax = KVM_EXIT_STATS_VERSION |
 			     kvm_exit_stats_isa->id << KVM_EXIT_STATS_ISA_SHIFT |
-			     scope << KVM_EXIT_STATS_SCOPE_SHIFT;
+			     scope << KVM_EXIT_STATS_SCOPE_SHIFT |
+			     NR_FURTHER_LEAVES << KVM_EXIT_STATS_FURTHER_SHIFT |
+			     KVM_EXIT_STATS_THIS_VCPU;
 		entry->ebx = KVM_EXIT_STATS_SIGNATURE_EBX;
 		entry->ecx = KVM_EXIT_STATS_SIGNATURE_ECX;
 		entry->edx = KVM_EXIT_STATS_SIGNATURE_EDX;
 		return;
+	case KVM_EXIT_STATS_LEAF_LEDGER:
+		if (index >= KVM_EXIT_STATS_NR_STATES) {
+			entry->edx = KVM_EXIT_STATS_UNDEFINED;
+			return;
+		}
+		slot = array_index_nospec(index, KVM_EXIT_STATS_NR_STATES);
+		break;
+	case KVM_EXIT_STATS_LEAF_WHICH:
+		kvm_exit_stats_fill_which(vcpu, sum_scope, index, entry);
+		return;
+	case KVM_EXIT_STATS_LEAF_VMM:
+	case KVM_EXIT_STATS_LEAF_PAIR:
 	case KVM_EXIT_STATS_LEAF_REASON_EXITS:
 	case KVM_EXIT_STATS_LEAF_REASON_CYCLES:
 		slot = kvm_exit_stats_readable_slot(index);
@@ -546,15 +663,35 @@ static void kvm_exit_stats_fill_entry(struct kvm_vcpu *vcpu, int scope,
 	}
 
 	switch (function) {
+	case KVM_EXIT_STATS_LEAF_VMM:
+		kvm_exit_stats_sum_vmm(vcpu, sum_scope, slot, &vmm);
+		entry->eax = lower_32_bits(vmm.returns);
+		entry->ebx = upper_32_bits(vmm.returns);
+		entry->ecx = lower_32_bits(vmm.ns);
+		entry->edx = upper_32_bits(vmm.ns);
+		break;
+	case KVM_EXIT_STATS_LEAF_PAIR:
+		value = kvm_exit_stats_sum_exits(vcpu, sum_scope, slot);
+		entry->eax = lower_32_bits(value);
+		entry->ebx = upper_32_bits(value);
+		value = kvm_exit_stats_sum_cycles(vcpu, sum_scope, slot);
+		entry->ecx = lower_32_bits(value);
+		entry->edx = upper_32_bits(value);
+		break;
+	case KVM_EXIT_STATS_LEAF_LEDGER:
+		value = kvm_exit_stats_state_ns(vcpu, sum_scope, slot);
+		entry->eax = lower_32_bits(value);
+		entry->ebx = upper_32_bits(value);
+		break;
 	case KVM_EXIT_STATS_LEAF_EXITS:
 	case KVM_EXIT_STATS_LEAF_REASON_EXITS:
-		value = kvm_exit_stats_sum_exits(vcpu, scope, slot);
+		value = kvm_exit_stats_sum_exits(vcpu, sum_scope, slot);
 		entry->eax = lower_32_bits(value);
 		entry->ebx = upper_32_bits(value);
 		break;
 	case KVM_EXIT_STATS_LEAF_CYCLES:
 	case KVM_EXIT_STATS_LEAF_REASON_CYCLES:
-		value = kvm_exit_stats_sum_cycles(vcpu, scope, slot);
+		value = kvm_exit_stats_sum_cycles(vcpu, sum_scope, slot);
 		entry->ecx = lower_32_bits(value);
 		entry->ebx = upper_32_bits(value);
 		break;
@@ -567,6 +704,9 @@ struct kvm_cpuid_entry2 *__kvm_exit_stats_cpuid_entry(struct kvm_vcpu *vcpu,
 	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
 	struct kvm_cpuid_entry2 *entry;
 	int scope, idx;
+
+	if ((function | KVM_EXIT_STATS_VCPU_OFFSET) < KVM_EXIT_STATS_LEAF_VMM)
+		return NULL;
 
 	if (!static_branch_likely(&kvm_exit_stats_enabled) ||
 	    !es->has_hypervisor)

@@ -15,8 +15,13 @@
 
 #include <asm/rmwcc.h>
 
-#define KVM_EXIT_STATS_LEAF_FIRST	KVM_EXIT_STATS_LEAF_SIGNATURE
+/* Of the VM or the host, and of the vCPU; in between are leaves that aren't. */
+#define KVM_EXIT_STATS_LEAF_FIRST	(KVM_EXIT_STATS_LEAF_VMM - \
+					 KVM_EXIT_STATS_VCPU_OFFSET)
 #define KVM_EXIT_STATS_LEAF_LAST	KVM_EXIT_STATS_LEAF_REASON_CYCLES
+
+/* Of sums alone: the vCPU that reads */
+#define KVM_EXIT_STATS_SCOPE_VCPU	(-1)
 
 /*
  * The life of an interval, which lasts from a VM exit until KVM has handled it.
@@ -42,9 +47,9 @@
  *                       counted
  *   closed -> closed    stop(), if KVM emulated the guest without a VM exit:
  *                       CLOSED from then on
- *   any -> closed       cancel(), if VM entry failed without a VM exit, and
- *                       drop_intervals(), when accounting is switched on or
- *                       off: account nothing
+ *   any -> closed       cancel(), if VM entry failed without a VM exit, or if
+ *                       KVM_RUN returns without one, and drop_intervals(), when
+ *                       accounting is switched on or off: account nothing
  *
  * stop() subtracts the TSC from "start" before it knows the state.  The top two
  * bits still tell: 00 is open, 10 is RESUMED, 11 is closed.  10 and 11 may have
@@ -113,6 +118,8 @@ int kvm_exit_stats_check_cap(void);
 int kvm_exit_stats_enable_cap(struct kvm *kvm, u64 scope);
 void kvm_exit_stats_vcpu_init(struct kvm_vcpu *vcpu);
 void kvm_exit_stats_vcpu_publish(struct kvm_vcpu *vcpu);
+void kvm_exit_stats_vm_publish(struct kvm *kvm);
+void kvm_exit_stats_pre_destroy_vm(struct kvm *kvm);
 void kvm_exit_stats_vcpu_after_set_cpuid(struct kvm_vcpu *vcpu);
 void kvm_exit_stats_create_host_debugfs(void);
 void kvm_exit_stats_create_vm_debugfs(struct kvm *kvm);
@@ -125,6 +132,24 @@ void __kvm_exit_stats_vcpu_load(struct kvm_vcpu *vcpu);
 void __kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu);
 struct kvm_cpuid_entry2 *__kvm_exit_stats_cpuid_entry(struct kvm_vcpu *vcpu,
 						      u32 function, u32 index);
+u32 kvm_exit_stats_slot(struct kvm_vcpu *vcpu);
+u64 kvm_exit_stats_total(const struct kvm_exit_stats *stats, bool cycles);
+u64 kvm_exit_stats_neg_cycles_since(u64 start);
+
+void kvm_exit_stats_end_ledgers(void);
+void __kvm_exit_stats_run_begin(struct kvm_vcpu *vcpu);
+void __kvm_exit_stats_run_end(struct kvm_vcpu *vcpu);
+void __kvm_exit_stats_halt_begin(struct kvm_vcpu *vcpu);
+void __kvm_exit_stats_halt_end(struct kvm_vcpu *vcpu);
+void __kvm_exit_stats_sched_out(struct kvm_vcpu *vcpu);
+void __kvm_exit_stats_sched_in(struct kvm_vcpu *vcpu);
+void kvm_exit_stats_read_ledger(const struct kvm_vcpu_exit_stats *es,
+				u64 ns[KVM_EXIT_STATS_NR_STATES]);
+u64 kvm_exit_stats_state_ns(struct kvm_vcpu *vcpu, int scope, u32 state);
+void kvm_exit_stats_add_vmm(const struct kvm_vcpu_exit_stats *es, u32 slot,
+			    struct kvm_exit_stats_vmm *sum);
+void kvm_exit_stats_sum_vmm(struct kvm_vcpu *vcpu, int scope, u32 slot,
+			    struct kvm_exit_stats_vmm *sum);
 
 static __always_inline bool kvm_exit_stats_is_open(u64 start)
 {
@@ -263,19 +288,69 @@ static inline void kvm_exit_stats_new_tsc(struct kvm_vcpu *vcpu)
 	vcpu->arch.exit_stats.new_tsc = rdtsc();
 }
 
-/* Most often, the interval is closed, and there is nothing to do. */
+/*
+ * Most often, the interval is closed, and there is nothing to do.  The ledger
+ * need not move either if the vCPU is halted or not in KVM_RUN: then it is in
+ * another state than GUEST before, and than WAITING or ASLEEP afterwards.
+ */
 static __always_inline void kvm_exit_stats_vcpu_load(struct kvm_vcpu *vcpu)
 {
-	if (static_branch_unlikely(&kvm_exit_stats_enabled) &&
-	    kvm_exit_stats_is_resumed(READ_ONCE(vcpu->arch.exit_stats.start)))
+	if (!static_branch_unlikely(&kvm_exit_stats_enabled))
+		return;
+
+	if (kvm_exit_stats_is_resumed(READ_ONCE(vcpu->arch.exit_stats.start)))
 		__kvm_exit_stats_vcpu_load(vcpu);
+
+	if (vcpu->arch.exit_stats.ledger.state >= KVM_EXIT_STATS_STATE_WAITING)
+		__kvm_exit_stats_sched_in(vcpu);
 }
 
 static __always_inline void kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu)
 {
-	if (static_branch_unlikely(&kvm_exit_stats_enabled) &&
-	    READ_ONCE(vcpu->arch.exit_stats.start) <= KVM_EXIT_STATS_RESUMED)
+	if (!static_branch_unlikely(&kvm_exit_stats_enabled))
+		return;
+
+	if (READ_ONCE(vcpu->arch.exit_stats.start) <= KVM_EXIT_STATS_RESUMED)
 		__kvm_exit_stats_vcpu_put(vcpu);
+
+	if (vcpu->arch.exit_stats.ledger.state == KVM_EXIT_STATS_STATE_GUEST)
+		__kvm_exit_stats_sched_out(vcpu);
+}
+
+/* KVM_RUN begins, when the vCPU is loaded, and ends, before it is put. */
+static __always_inline void kvm_exit_stats_run_begin(struct kvm_vcpu *vcpu)
+{
+	vcpu->arch.exit_stats.ledger.by_exit = false;
+
+	if (static_branch_unlikely(&kvm_exit_stats_enabled))
+		__kvm_exit_stats_run_begin(vcpu);
+}
+
+static __always_inline void kvm_exit_stats_run_end(struct kvm_vcpu *vcpu)
+{
+	if (static_branch_unlikely(&kvm_exit_stats_enabled))
+		__kvm_exit_stats_run_end(vcpu);
+}
+
+/*
+ * KVM_RUN returns: on account of the exit that was handled last, unless its
+ * interval is cancelled.
+ */
+static __always_inline void kvm_exit_stats_exit_to_user(struct kvm_vcpu *vcpu)
+{
+	vcpu->arch.exit_stats.ledger.by_exit = true;
+}
+
+static __always_inline void kvm_exit_stats_halt_begin(struct kvm_vcpu *vcpu)
+{
+	if (static_branch_unlikely(&kvm_exit_stats_enabled))
+		__kvm_exit_stats_halt_begin(vcpu);
+}
+
+static __always_inline void kvm_exit_stats_halt_end(struct kvm_vcpu *vcpu)
+{
+	if (static_branch_unlikely(&kvm_exit_stats_enabled))
+		__kvm_exit_stats_halt_end(vcpu);
 }
 
 /* NULL if the leaf isn't one of the statistics, or they aren't served. */
@@ -313,6 +388,10 @@ static inline void kvm_exit_stats_set_reason(struct kvm_vcpu *vcpu,
 }
 
 static inline void kvm_exit_stats_vcpu_publish(struct kvm_vcpu *vcpu)
+{
+}
+
+static inline void kvm_exit_stats_pre_destroy_vm(struct kvm *kvm)
 {
 }
 
@@ -372,6 +451,26 @@ static inline void kvm_exit_stats_vcpu_load(struct kvm_vcpu *vcpu)
 }
 
 static inline void kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu)
+{
+}
+
+static inline void kvm_exit_stats_run_begin(struct kvm_vcpu *vcpu)
+{
+}
+
+static inline void kvm_exit_stats_run_end(struct kvm_vcpu *vcpu)
+{
+}
+
+static inline void kvm_exit_stats_exit_to_user(struct kvm_vcpu *vcpu)
+{
+}
+
+static inline void kvm_exit_stats_halt_begin(struct kvm_vcpu *vcpu)
+{
+}
+
+static inline void kvm_exit_stats_halt_end(struct kvm_vcpu *vcpu)
 {
 }
 

@@ -25,14 +25,35 @@ static void kvm_exit_stats_add(struct kvm_exit_stats *sum,
 	}
 }
 
+/* Begin a line: @whose, e.g. "cpu0 ", reason and name. */
+static void kvm_exit_stats_print_reason(struct seq_file *m, const char *whose,
+					u32 slot)
+{
+	const struct kvm_exit_stats_isa *isa = kvm_exit_stats_isa;
+	const char *name;
+	u32 reason;
+
+	if (slot == isa->other) {
+		seq_printf(m, "%s- ", whose);
+		name = "other";
+	} else {
+		reason = kvm_exit_stats_reason_of(isa, slot);
+		seq_printf(m, "%s%u ", whose, reason);
+		name = kvm_exit_stats_name_of(isa, reason);
+	}
+
+	/* SVM's names have blanks, which would make them two words. */
+	for (; *name; name++)
+		seq_putc(m, *name == ' ' ? '_' : *name);
+}
+
 /* A line is reason, name, exits and cycles, after @whose, e.g. "cpu0 ". */
 static void kvm_exit_stats_print(struct seq_file *m, const char *whose,
 				 const struct kvm_exit_stats *stats)
 {
 	const struct kvm_exit_stats_isa *isa = kvm_exit_stats_isa;
 	u64 exits = 0, neg_cycles = 0;
-	u32 slot, reason;
-	const char *name;
+	u32 slot;
 
 	for (slot = 0; slot <= isa->other; slot++) {
 		exits += stats->reasons[slot].exits;
@@ -51,19 +72,7 @@ static void kvm_exit_stats_print(struct seq_file *m, const char *whose,
 		if (!stat->exits && !stat->neg_cycles)
 			continue;
 
-		if (slot == isa->other) {
-			seq_printf(m, "%s- ", whose);
-			name = "other";
-		} else {
-			reason = kvm_exit_stats_reason_of(isa, slot);
-			seq_printf(m, "%s%u ", whose, reason);
-			name = kvm_exit_stats_name_of(isa, reason);
-		}
-
-		/* SVM's names have blanks, which would make them two words. */
-		for (; *name; name++)
-			seq_putc(m, *name == ' ' ? '_' : *name);
-
+		kvm_exit_stats_print_reason(m, whose, slot);
 		seq_printf(m, " %llu %llu\n", stat->exits, -stat->neg_cycles);
 	}
 }
@@ -168,6 +177,102 @@ static int kvm_exit_stats_vcpu_show(struct seq_file *m, void *v)
 }
 DEFINE_SHOW_ATTRIBUTE(kvm_exit_stats_vcpu);
 
+static const char * const kvm_exit_stats_states[] = {
+	[KVM_EXIT_STATS_STATE_ELAPSED]	= "elapsed",
+	[KVM_EXIT_STATS_STATE_GUEST]	= "guest",
+	[KVM_EXIT_STATS_STATE_EXITS]	= "exits",
+	[KVM_EXIT_STATS_STATE_VMM]	= "vmm",
+	[KVM_EXIT_STATS_STATE_HALTED]	= "halted",
+	[KVM_EXIT_STATS_STATE_WAITING]	= "waiting",
+	[KVM_EXIT_STATS_STATE_ASLEEP]	= "asleep",
+};
+
+/* A line is a state and nanoseconds. */
+static void kvm_exit_stats_print_ledger(struct seq_file *m, const u64 *ns)
+{
+	u32 state;
+
+	for (state = 0; state < KVM_EXIT_STATS_NR_STATES; state++)
+		seq_printf(m, "%s %llu\n", kvm_exit_stats_states[state],
+			   ns[state]);
+}
+
+static int kvm_exit_stats_vm_ledger_show(struct seq_file *m, void *v)
+{
+	u64 ns[KVM_EXIT_STATS_NR_STATES], sum[KVM_EXIT_STATS_NR_STATES] = {};
+	struct kvm *kvm = m->private;
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+	u32 state;
+
+	kvm_for_each_vcpu(i, vcpu, kvm) {
+		kvm_exit_stats_read_ledger(&vcpu->arch.exit_stats, ns);
+		for (state = 0; state < KVM_EXIT_STATS_NR_STATES; state++)
+			sum[state] += ns[state];
+		cond_resched();
+	}
+
+	kvm_exit_stats_print_ledger(m, sum);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(kvm_exit_stats_vm_ledger);
+
+static int kvm_exit_stats_vcpu_ledger_show(struct seq_file *m, void *v)
+{
+	u64 ns[KVM_EXIT_STATS_NR_STATES];
+	struct kvm_vcpu *vcpu = m->private;
+
+	kvm_exit_stats_read_ledger(&vcpu->arch.exit_stats, ns);
+	kvm_exit_stats_print_ledger(m, ns);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(kvm_exit_stats_vcpu_ledger);
+
+/* A line is reason, name, returns to user space and nanoseconds. */
+static void kvm_exit_stats_print_vmm(struct seq_file *m, u32 slot,
+				     const struct kvm_exit_stats_vmm *vmm)
+{
+	if (!vmm->returns)
+		return;
+
+	kvm_exit_stats_print_reason(m, "", slot);
+	seq_printf(m, " %llu %llu\n", vmm->returns, vmm->ns);
+}
+
+static int kvm_exit_stats_vm_vmm_show(struct seq_file *m, void *v)
+{
+	struct kvm *kvm = m->private;
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+	u32 slot;
+
+	for (slot = 0; slot <= kvm_exit_stats_isa->other; slot++) {
+		struct kvm_exit_stats_vmm sum = {};
+
+		kvm_for_each_vcpu(i, vcpu, kvm)
+			kvm_exit_stats_add_vmm(&vcpu->arch.exit_stats, slot, &sum);
+		cond_resched();
+		kvm_exit_stats_print_vmm(m, slot, &sum);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(kvm_exit_stats_vm_vmm);
+
+static int kvm_exit_stats_vcpu_vmm_show(struct seq_file *m, void *v)
+{
+	struct kvm_vcpu *vcpu = m->private;
+	u32 slot;
+
+	for (slot = 0; slot <= kvm_exit_stats_isa->other; slot++) {
+		struct kvm_exit_stats_vmm vmm = {};
+
+		kvm_exit_stats_add_vmm(&vcpu->arch.exit_stats, slot, &vmm);
+		kvm_exit_stats_print_vmm(m, slot, &vmm);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(kvm_exit_stats_vcpu_vmm);
+
 void kvm_exit_stats_create_host_debugfs(void)
 {
 	debugfs_create_file("exit_stats", 0400,
@@ -180,6 +285,10 @@ void kvm_exit_stats_create_vm_debugfs(struct kvm *kvm)
 {
 	debugfs_create_file("exit_stats", 0400, kvm->debugfs_dentry, kvm,
 			    &kvm_exit_stats_vm_fops);
+	debugfs_create_file("exit_stats_ledger", 0400, kvm->debugfs_dentry, kvm,
+			    &kvm_exit_stats_vm_ledger_fops);
+	debugfs_create_file("exit_stats_vmm", 0400, kvm->debugfs_dentry, kvm,
+			    &kvm_exit_stats_vm_vmm_fops);
 }
 
 void kvm_exit_stats_create_vcpu_debugfs(struct kvm_vcpu *vcpu,
@@ -187,4 +296,8 @@ void kvm_exit_stats_create_vcpu_debugfs(struct kvm_vcpu *vcpu,
 {
 	debugfs_create_file("exit_stats", 0400, dentry, vcpu,
 			    &kvm_exit_stats_vcpu_fops);
+	debugfs_create_file("exit_stats_ledger", 0400, dentry, vcpu,
+			    &kvm_exit_stats_vcpu_ledger_fops);
+	debugfs_create_file("exit_stats_vmm", 0400, dentry, vcpu,
+			    &kvm_exit_stats_vcpu_vmm_fops);
 }

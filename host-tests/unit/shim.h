@@ -28,6 +28,7 @@ typedef uint8_t u8;
 
 #undef __always_inline
 #define __always_inline inline __attribute__((__always_inline__))
+#define noinline __attribute__((__noinline__))
 #define __read_mostly
 #define EXPORT_SYMBOL_FOR_KVM_INTERNAL(sym) extern int shim_export_##sym
 #define __aligned(n) __attribute__((aligned(n)))
@@ -42,12 +43,23 @@ typedef uint8_t u8;
 	 __builtin_sub_overflow((var), (u64)(value), &(var)))
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
+#define min(a, b) ((a) < (b) ? (a) : (b))
+#define max_t(type, a, b) ((type)(a) > (type)(b) ? (type)(a) : (type)(b))
+#define clamp_t(type, n, low, high) min_t(type, max_t(type, n, low), high)
 #define min_t(type, a, b) ((type)(a) < (type)(b) ? (type)(a) : (type)(b))
 #define lower_32_bits(n) ((u32)(n))
 #define upper_32_bits(n) ((u32)((u64)(n) >> 32))
 /* How many times array_index_nospec() was called */
 extern int shim_masked;
 #define array_index_nospec(index, size) (shim_masked++, (index) < (size) ? (index) : 0)
+
+#define BITS_PER_LONG 64
+#define DECLARE_BITMAP(name, n) unsigned long name[((n) + BITS_PER_LONG - 1) / BITS_PER_LONG]
+#define __set_bit(n, map) ((map)[(n) / BITS_PER_LONG] |= BIT((n) % BITS_PER_LONG))
+#define test_bit(n, map) ((map)[(n) / BITS_PER_LONG] >> (n) % BITS_PER_LONG & 1)
+#define for_each_set_bit(n, map, size) \
+	for ((n) = 0; (n) < (size); (n)++) \
+		if (test_bit(n, map))
 
 /* CPUs */
 #define SHIM_CPUS 2
@@ -65,6 +77,23 @@ extern int shim_preempt_count;
 #define nr_cpu_ids SHIM_CPUS
 #define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < SHIM_CPUS; (cpu)++)
 
+/* Nanoseconds, which every CPU has its own clock for, too */
+extern u64 shim_clock[SHIM_CPUS];
+extern u32 tsc_khz;
+#define NSEC_PER_MSEC 1000000
+#define local_clock() (shim_clock[shim_cpu])
+#define mul_u64_u32_div(a, mul, div) ((u64)((unsigned __int128)(a) * (mul) / (div)))
+
+/* Threads, of which the test chooses one, and how long each has waited for a CPU */
+struct task_struct {
+	struct {
+		u64 run_delay;
+	} sched_info;
+};
+
+extern struct task_struct *shim_thread;
+#define current shim_thread
+
 static inline u64 rdtsc(void)
 {
 	return shim_tsc[shim_cpu];
@@ -78,6 +107,38 @@ static inline void preempt_disable(void)
 static inline void preempt_enable(void)
 {
 	assert(shim_preempt_count-- > 0);
+}
+
+#define lockdep_assert_preemption_disabled() assert(shim_preempt_count > 0)
+
+/* A writer must not be preempted.  A reader finds that one was there meanwhile. */
+typedef struct {
+	unsigned int n;
+} seqcount_t;
+
+extern void (*shim_meanwhile)(void);
+#define seqcount_init(s) ((s)->n = 0)
+#define read_seqcount_begin(s) (assert(!((s)->n % 2)), (s)->n)
+
+static inline void raw_write_seqcount_begin(seqcount_t *s)
+{
+	assert(shim_preempt_count > 0 && !(s->n % 2));
+	s->n++;
+}
+
+static inline void raw_write_seqcount_end(seqcount_t *s)
+{
+	s->n++;
+}
+
+static inline bool read_seqcount_retry(const seqcount_t *s, unsigned int n)
+{
+	void (*meanwhile)(void) = shim_meanwhile;
+
+	shim_meanwhile = NULL;
+	if (meanwhile)
+		meanwhile();
+	return s->n != n;
 }
 
 /* A log of what the code under test did to the static keys, in order */
@@ -124,6 +185,7 @@ struct srcu_struct {
 };
 
 #define DEFINE_STATIC_SRCU(name) static struct srcu_struct name
+#define srcu_read_lock_held(srcu) ((srcu)->readers > 0)
 
 static inline int srcu_read_lock(struct srcu_struct *srcu)
 {
@@ -182,6 +244,37 @@ static inline void llist_add(struct llist_node *node, struct llist_head *head)
 	for ((pos) = shim_llist_entry(pos, node, member); (pos); \
 	     (pos) = shim_llist_entry(pos, (pos)->member.next, member))
 
+struct hlist_node {
+	struct hlist_node *next, **pprev;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+#define HLIST_HEAD(name) struct hlist_head name
+#define hlist_unhashed(node) (!(node)->pprev)
+
+static inline void hlist_add_head_rcu(struct hlist_node *node, struct hlist_head *head)
+{
+	node->next = head->first;
+	if (node->next)
+		node->next->pprev = &node->next;
+	node->pprev = &head->first;
+	head->first = node;
+}
+
+static inline void hlist_del_rcu(struct hlist_node *node)
+{
+	*node->pprev = node->next;
+	if (node->next)
+		node->next->pprev = node->pprev;
+}
+
+#define hlist_for_each_entry_srcu(pos, head, member, cond) \
+	for ((pos) = shim_llist_entry(pos, (head)->first, member); assert(cond), (pos); \
+	     (pos) = shim_llist_entry(pos, (pos)->member.next, member))
+
 /* What asm/svm.h needs of asm/kvm.h */
 #define DE_VECTOR 0
 #define DB_VECTOR 1
@@ -215,7 +308,11 @@ struct kvm_vcpu {
 	struct kvm *kvm;
 	/* The vendor module has it somewhere. */
 	u32 exit_reason;
+	bool preempted;
 	struct {
+		struct {
+			bool halted;
+		} apf;
 		int cpuid_nent;
 		struct kvm_cpuid_entry2 *cpuid_entries;
 		struct kvm_vcpu_exit_stats exit_stats;
@@ -223,6 +320,10 @@ struct kvm_vcpu {
 		u64 l1_tsc_scaling_ratio;
 	} arch;
 };
+
+/* Whose thread it is, NULL if it is no vCPU's */
+extern struct kvm_vcpu *shim_running;
+#define kvm_get_running_vcpu() (shim_running)
 
 static inline struct kvm_cpuid_entry2 *
 kvm_find_cpuid_entry_index(struct kvm_vcpu *vcpu, u32 function, u32 index)
@@ -370,7 +471,8 @@ static inline struct dentry *debugfs_create_dir(const char *name, struct dentry 
 static inline void debugfs_create_file(const char *name, mode_t mode, struct dentry *parent,
 				       void *data, const struct file_operations *fops)
 {
-	assert(!strcmp(name, "exit_stats") && mode == 0400 && (fops->show || fops->sops));
+	assert(!strncmp(name, "exit_stats", strlen("exit_stats")) && mode == 0400 &&
+	       (fops->show || fops->sops));
 }
 
 #endif /* SHIM_H */

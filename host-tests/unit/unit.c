@@ -5,6 +5,7 @@
 #include "exit_stats.c"
 #include "exit_stats_isa.c"
 #include "exit_stats_debugfs.c"
+#include "exit_stats_ledger.c"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +15,12 @@
 
 int shim_cpu;
 u64 shim_tsc[SHIM_CPUS];
+u64 shim_clock[SHIM_CPUS];
+u32 tsc_khz = 1000000;
+static struct task_struct threads[SHIM_VCPUS];
+struct task_struct *shim_thread;
+void (*shim_meanwhile)(void);
+struct kvm_vcpu *shim_running;
 int shim_preempt_count;
 int shim_masked;
 char shim_trace[200];
@@ -83,6 +90,8 @@ static u64 total_cycles(struct kvm_vcpu *vcpu)
 static void elapse(u64 ticks)
 {
 	shim_tsc[shim_cpu] += ticks;
+	shim_clock[0] += ticks;
+	shim_clock[1] += ticks;
 }
 
 static void set_scope(const char *scope)
@@ -112,6 +121,16 @@ static void set_cpuid(struct kvm_vcpu *vcpu, struct kvm_cpuid_entry2 *entries, i
 	kvm_exit_stats_vcpu_after_set_cpuid(vcpu);
 }
 
+/* VMs pin the vendor module, so there are none without it. */
+static void no_vendor(void)
+{
+	struct kvm *vms = vm_list;
+
+	vm_list = NULL;
+	kvm_exit_stats_set_isa(0);
+	vm_list = vms;
+}
+
 /* Two VMs in scope vm, all counters at zero.  The CPUs' TSCs are far apart. */
 static int setup(void **state)
 {
@@ -121,6 +140,11 @@ static int setup(void **state)
 	shim_cpu = 0;
 	shim_tsc[0] = 1ULL << 40;
 	shim_tsc[1] = 5;
+	shim_clock[0] = shim_clock[1] = 1ULL << 33;
+	memset(threads, 0, sizeof(threads));
+	shim_thread = &threads[0];
+	ledger_vms.first = NULL;
+	shim_running = NULL;
 	memset(shim_percpu_kvm_cpu_exit_stats, 0, sizeof(shim_percpu_kvm_cpu_exit_stats));
 	kvm_exit_stats_set_isa(KVM_EXIT_STATS_ISA_VMX);
 	set_scope("vm");
@@ -141,7 +165,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	kvm_exit_stats_set_isa(0);
+	no_vendor();
 	return 0;
 }
 
@@ -160,18 +184,31 @@ static void exit_of(struct kvm_vcpu *vcpu, u16 reason, u64 ticks)
 	kvm_exit_stats_stop(vcpu);
 }
 
+/* An exit that leaves its code as a snapshot */
+static void exit_with_code(struct kvm_vcpu *vcpu, u32 code)
+{
+	assert_true(kvm_exit_stats_start(vcpu));
+	kvm_exit_stats_snapshot(vcpu, code);
+	elapse(10);
+	kvm_exit_stats_stop(vcpu);
+}
+
 /* What KVM does when it schedules a vCPU out, and in again */
 static void put(struct kvm_vcpu *vcpu)
 {
+	preempt_disable();
 	kvm_exit_stats_vcpu_put(vcpu);
 	vcpu->arch.last_host_tsc = rdtsc();
+	preempt_enable();
 }
 
 /* The TSC is unstable: the vCPU finds another one at each load. */
 static void load(struct kvm_vcpu *vcpu)
 {
+	preempt_disable();
 	kvm_exit_stats_new_tsc(vcpu);
 	kvm_exit_stats_vcpu_load(vcpu);
+	preempt_enable();
 }
 
 static void encodes_over_the_32_bit_boundary(void **state)
@@ -191,6 +228,7 @@ static void encodes_over_the_32_bit_boundary(void **state)
 		assert_regs(read_leaf(vcpu, 0x4ffffffd, 7), 0, ~high, ~low, 0);
 		assert_regs(read_leaf(vcpu, 0x4ffffffe, 12), low, high, 0, 0);
 		assert_regs(read_leaf(vcpu, 0x4fffffff, 12), 0, ~high, ~low, 0);
+		assert_regs(read_leaf(vcpu, 0x4ffffffa, 12), low, high, ~low, ~high);
 	}
 }
 
@@ -198,14 +236,17 @@ static void signature_names_version_isa_and_scope(void **state)
 {
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
 
-	assert_regs(read_leaf(vcpu, 0x4ffffffb, 1), 0x010101, 0x454d564b, 0x53746978, 0x73746174);
+	assert_regs(read_leaf(vcpu, 0x4ffffffb, 1), 0x84010101, 0x454d564b, 0x53746978, 0x73746174);
 	set_scope("host");
-	assert_regs(read_leaf(vcpu, 0x4ffffffb, 1), 0x020101, 0x454d564b, 0x53746978, 0x73746174);
+	assert_regs(read_leaf(vcpu, 0x4ffffffb, 1), 0x84020101, 0x454d564b, 0x53746978, 0x73746174);
 }
 
 static void other_leaves_are_not_served(void **state)
 {
-	static const u32 leaves[] = { 0, 1, 0x40000000, 0x4ffffffa, 0x50000000, 0xffffffff };
+	static const u32 leaves[] = {
+		0, 1, 0x40000000, 0x4fffffe0, 0x4fffffe6, 0x4ffffff0, 0x4ffffff6, 0x50000000,
+		0xffffffff
+	};
 
 	for (size_t i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++) {
 		struct regs r = { leaves[i], 1, 2, 3 };
@@ -225,16 +266,104 @@ static void undefined_reasons_say_so(void **state)
 
 		assert_regs(read_leaf(&vm[0].vcpu[0], 0x4ffffffe, reason), 0, 0, 0, edx);
 		assert_regs(read_leaf(&vm[0].vcpu[0], 0x4fffffff, reason), 0, 0, 0, edx);
+		assert_regs(read_leaf(&vm[0].vcpu[0], 0x4ffffffa, reason), 0, 0, 0, edx);
+		assert_regs(read_leaf(&vm[0].vcpu[0], 0x4fffffea, reason), 0, 0, 0, edx);
 	}
 }
 
 /* Otherwise a guest could make the CPU speculate beyond the counters. */
 static void an_index_of_the_guests_is_masked(void **state)
 {
-	for (u32 leaf = 0x4ffffffe; leaf <= 0x4fffffff; leaf++) {
+	static const u32 leaves[] = {
+		0x4fffffea, 0x4fffffee, 0x4fffffef, 0x4ffffffa, 0x4ffffffe, 0x4fffffff
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(leaves); i++) {
 		shim_masked = 0;
-		read_leaf(&vm[0].vcpu[0], leaf, 85);
+		read_leaf(&vm[0].vcpu[0], leaves[i], 85);
 		assert_int_equal(shim_masked, 1);
+	}
+}
+
+/* Bits of 96 reasons, rounded down, and where those are that come next */
+static void which_reasons_have_occurred(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	assert_regs(read_leaf(vcpu, 0x4ffffff9, 0), 0, 0, 0, 0xffffffff);
+	for (u32 reason = 0; reason <= 85; reason++) {
+		struct regs want = { 0, 0, 0, 0xffffffff };
+		u32 *bits = reason < 32 ? &want.eax : reason < 64 ? &want.ebx : &want.ecx;
+
+		setup(NULL);
+		exit_of(&vm[0].vcpu[1], reason, 5);
+		if (is_defined(reason))
+			*bits = 1u << reason % 32;
+		for (u32 index = 0; index < 97; index += 19)
+			assert_regs(read_leaf(vcpu, 0x4ffffff9, index), want.eax, want.ebx,
+				    want.ecx, want.edx);
+		/* It is another vCPU's, and lies below. */
+		assert_regs(read_leaf(vcpu, 0x4fffffe9, 0), 0, 0, 0, 0xffffffff);
+		assert_regs(read_leaf(vcpu, 0x4ffffff9, 96), 0, 0, 0, 0xffffffff);
+		assert_regs(read_leaf(vcpu, 0x4ffffff9, 0xffffffff), 0, 0, 0, 0xffffffff);
+		fold("Y");
+		if (kvm_exit_stats_is_of_host(kvm_exit_stats_isa, reason))
+			*bits = 0;
+		assert_regs(read_leaf(vcpu, 0x4ffffff9, 0), want.eax, want.ebx, want.ecx, want.edx);
+	}
+	/* The exit that reads has occurred, too. */
+	setup(NULL);
+	begin(vcpu, 10);
+	assert_regs(read_leaf(vcpu, 0x4ffffff9, 0), 1 << 10, 0, 0, 0xffffffff);
+	assert_regs(read_leaf(vcpu, 0x4fffffe9, 0), 1 << 10, 0, 0, 0xffffffff);
+	assert_regs(read_leaf(&vm[0].vcpu[1], 0x4ffffff9, 0), 0, 0, 0, 0xffffffff);
+	kvm_exit_stats_stop(vcpu);
+}
+
+static void svms_reasons_lead_to_each_other(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	no_vendor();
+	kvm_exit_stats_set_isa(KVM_EXIT_STATS_ISA_SVM);
+	kvm_exit_stats_vcpu_init(vcpu);
+	exit_with_code(vcpu, 0x5f);
+	assert_regs(read_leaf(vcpu, 0x4ffffff9, 0), 0, 0, 1u << 31, 0xffffffff);
+	exit_with_code(vcpu, 0xffffffff);
+	exit_with_code(vcpu, 0x403);
+	exit_with_code(vcpu, 0x60);
+	assert_regs(read_leaf(vcpu, 0x4ffffff9, 0x5f), 0, 0, 1u << 31, 0x60);
+	assert_regs(read_leaf(vcpu, 0x4ffffff9, 0x60), 1, 0, 0, 0x3c0);
+	assert_regs(read_leaf(vcpu, 0x4ffffff9, 0xc0), 0, 0, 0, 0x3c0);
+	assert_regs(read_leaf(vcpu, 0x4ffffff9, 0x3c0), 0, 0, 1u << 3, 0xffffffc0);
+	assert_regs(read_leaf(vcpu, 0x4ffffff9, 0xfffffff0), 0, 1u << 31, 0, 0xffffffff);
+	/* The codes that are not known have no bit. */
+	exit_with_code(vcpu, 0x404);
+	assert_regs(read_leaf(vcpu, 0x4ffffff9, 0x3c0), 0, 0, 1u << 3, 0xffffffc0);
+}
+
+/* The leaves less 0x10 have this vCPU's exits, in each scope. */
+static void a_vcpu_reads_its_own(void **state)
+{
+	static const char *const scopes[] = { "vm", "host" };
+
+	exit_of(&vm[0].vcpu[0], 10, 5);
+	exit_of(&vm[0].vcpu[1], 10, 7);
+	exit_of(&vm[0].vcpu[1], 12, 9);
+	for (size_t i = 0; i < ARRAY_SIZE(scopes); i++) {
+		set_scope(scopes[i]);
+		assert_regs(read_leaf(&vm[0].vcpu[1], 0x4fffffeb, 3),
+			    0x84000101 | (u32)(i + 1) << 16, 0x454d564b, 0x53746978, 0x73746174);
+		assert_regs(read_leaf(&vm[0].vcpu[0], 0x4fffffec, 3), 1, 0, 0, 0);
+		assert_regs(read_leaf(&vm[0].vcpu[1], 0x4fffffec, 3), 2, 0, 0, 0);
+		assert_regs(read_leaf(&vm[0].vcpu[1], 0x4fffffed, 3), 0, 0, 16, 0);
+		assert_regs(read_leaf(&vm[0].vcpu[0], 0x4fffffee, 12), 0, 0, 0, 0);
+		assert_regs(read_leaf(&vm[0].vcpu[1], 0x4fffffee, 12), 1, 0, 0, 0);
+		assert_regs(read_leaf(&vm[0].vcpu[1], 0x4fffffef, 12), 0, 0, 9, 0);
+		assert_regs(read_leaf(&vm[0].vcpu[1], 0x4fffffea, 10), 1, 0, 7, 0);
+		assert_regs(read_leaf(&vm[0].vcpu[1], 0x4fffffe9, 0), 1 << 10 | 1 << 12, 0, 0,
+			    0xffffffff);
+		assert_regs(read_leaf(&vm[0].vcpu[1], 0x4ffffffa, 10), 2, 0, 12, 0);
 	}
 }
 
@@ -385,7 +514,7 @@ static void keys_are_flipped_in_a_safe_order(void **state)
 	shim_trace[0] = 0;
 	set_scope("off");
 	assert_string_equal(shim_trace, "-kvm_exit_stats_starting sync sync sync "
-					"-kvm_exit_stats_enabled drain ");
+					"-kvm_exit_stats_enabled sync drain ");
 	shim_trace[0] = 0;
 	set_scope("off");
 	assert_string_equal(shim_trace, "drain ");
@@ -475,7 +604,7 @@ static void bad_parameters_change_nothing(void **state)
 
 static void without_a_vendor_nothing_is_counted(void **state)
 {
-	kvm_exit_stats_set_isa(0);
+	no_vendor();
 	assert_false(kvm_exit_stats_enabled.on || kvm_exit_stats_starting.on);
 	shim_trace[0] = 0;
 	set_scope("host");
@@ -892,15 +1021,6 @@ static void assert_shows(const struct file_operations *fops, void *private, cons
 	free(buf);
 }
 
-/* An exit that leaves its code as a snapshot */
-static void exit_with_code(struct kvm_vcpu *vcpu, u32 code)
-{
-	assert_true(kvm_exit_stats_start(vcpu));
-	kvm_exit_stats_snapshot(vcpu, code);
-	elapse(10);
-	kvm_exit_stats_stop(vcpu);
-}
-
 /* SVM's reasons are all 32 bits of EXITCODE. */
 static void svms_reasons_are_its_exit_codes(void **state)
 {
@@ -909,10 +1029,10 @@ static void svms_reasons_are_its_exit_codes(void **state)
 				       0xfffffffe };
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
 
-	kvm_exit_stats_set_isa(0);
+	no_vendor();
 	kvm_exit_stats_set_isa(KVM_EXIT_STATS_ISA_SVM);
 	kvm_exit_stats_vcpu_init(vcpu);
-	assert_regs(read_leaf(vcpu, 0x4ffffffb, 1), 0x010201, 0x454d564b, 0x53746978, 0x73746174);
+	assert_regs(read_leaf(vcpu, 0x4ffffffb, 1), 0x84010201, 0x454d564b, 0x53746978, 0x73746174);
 	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
 		for (size_t n = 0; n <= i; n++)
 			exit_with_code(vcpu, codes[i]);
@@ -1058,6 +1178,629 @@ static void sums_agree_after_any_sequence(void **state)
 	assert_int_equal(sum.cycles, expected);
 }
 
+
+/* The ledger: all times are in nanoseconds, as the TSC runs at 1 GHz. */
+enum { ELAPSED, GUEST, EXITS, VMM, HALTED, WAITING, ASLEEP, NR_STATES };
+
+#define LEDGER		0x4ffffff8
+#define VMM_LEAF	0x4ffffff7
+#define OF_VCPU		0x10
+
+static u64 state_ns(struct kvm_vcpu *vcpu, u32 leaf, u32 state)
+{
+	struct regs r = read_leaf(vcpu, leaf, state);
+
+	assert_int_equal(r.ecx, 0);
+	assert_int_equal(r.edx, 0);
+	return (u64)r.ebx << 32 | r.eax;
+}
+
+/* What each state has, and their sum */
+static void assert_ledger(struct kvm_vcpu *vcpu, u32 leaf, const u64 *want)
+{
+	u64 elapsed = 0;
+
+	for (u32 state = GUEST; state < NR_STATES; state++) {
+		assert_int_equal(state_ns(vcpu, leaf, state), want[state]);
+		elapsed += want[state];
+	}
+	assert_int_equal(state_ns(vcpu, leaf, ELAPSED), elapsed);
+}
+
+static void assert_vmm(struct kvm_vcpu *vcpu, u32 reason, u64 returns, u64 ns)
+{
+	assert_regs(read_leaf(vcpu, VMM_LEAF - OF_VCPU, reason), (u32)returns, returns >> 32,
+		    (u32)ns, ns >> 32);
+}
+
+/* KVM_RUN: from here on, the vCPU is on a CPU, and its states are known. */
+static void run(struct kvm_vcpu *vcpu)
+{
+	load(vcpu);
+	kvm_exit_stats_run_begin(vcpu);
+}
+
+static void return_from_run(struct kvm_vcpu *vcpu)
+{
+	kvm_exit_stats_run_end(vcpu);
+	put(vcpu);
+}
+
+/* An exit that takes @ticks, then makes KVM_RUN return */
+static void exit_to_user(struct kvm_vcpu *vcpu, u16 reason, u64 ticks)
+{
+	exit_of(vcpu, reason, ticks);
+	kvm_exit_stats_exit_to_user(vcpu);
+	return_from_run(vcpu);
+}
+
+static void sched_out(struct kvm_vcpu *vcpu, bool preempted)
+{
+	vcpu->preempted = preempted;
+	put(vcpu);
+}
+
+static void sched_in(struct kvm_vcpu *vcpu, u64 waited)
+{
+	shim_thread->sched_info.run_delay += waited;
+	load(vcpu);
+	vcpu->preempted = false;
+}
+
+static void each_state_has_its_time(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+	u64 want[NR_STATES] = {};
+
+	/* Before the first KVM_RUN, other ioctls load and put it, too. */
+	load(vcpu);
+	elapse(7);
+	put(vcpu);
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+
+	run(vcpu);
+	elapse(want[GUEST] = 1000);
+	exit_of(vcpu, 30, want[EXITS] = 200);
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+
+	kvm_exit_stats_halt_begin(vcpu);
+	elapse(40);
+	sched_out(vcpu, false);
+	elapse(1 << 20);
+	sched_in(vcpu, 0);
+	elapse(2);
+	kvm_exit_stats_halt_end(vcpu);
+	want[HALTED] = 42 + (1 << 20);
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+
+	sched_out(vcpu, true);
+	elapse(want[WAITING] = 5000);
+	sched_in(vcpu, 4999);
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+
+	sched_out(vcpu, false);
+	elapse(want[ASLEEP] = 600);
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+	sched_in(vcpu, 0);
+	elapse(1);
+	want[GUEST]++;
+
+	exit_to_user(vcpu, 30, 3);
+	want[EXITS] += 3;
+	elapse(want[VMM] = 1ULL << 33);
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+	assert_ledger(vcpu, LEDGER, want);
+
+	/* Of the VM, and of all VMs */
+	run(&vm[0].vcpu[2]);
+	run(&vm[1].vcpu[1]);
+	elapse(10);
+	want[VMM] += 10;
+	want[GUEST] += 10;
+	assert_ledger(vcpu, LEDGER, want);
+	set_scope("host");
+	want[GUEST] += 10;
+	assert_ledger(vcpu, LEDGER, want);
+	want[GUEST] -= 20;
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+	/* A VM that goes takes its time with it. */
+	kvm_exit_stats_pre_destroy_vm(&vm[1]);
+	want[GUEST] += 10;
+	assert_ledger(vcpu, LEDGER, want);
+}
+
+/* What KVM has spent on the exit that reads is no guest's time. */
+static void the_exit_that_reads_is_an_exits_time(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+	u64 want[NR_STATES] = {};
+
+	run(vcpu);
+	elapse(want[GUEST] = 100);
+	begin(vcpu, 10);
+	elapse(want[EXITS] = 30);
+	shim_running = vcpu;
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+	sched_out(vcpu, true);
+	elapse(want[WAITING] = 1000);
+	sched_in(vcpu, 1000);
+	elapse(5);
+	want[EXITS] += 5;
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+	/* Others learn of that later. */
+	shim_running = &vm[0].vcpu[1];
+	want[GUEST] += 5;
+	want[EXITS] -= 5;
+	assert_ledger(&vm[0].vcpu[1], LEDGER, want);
+	kvm_exit_stats_stop(vcpu);
+	want[GUEST] -= 5;
+	want[EXITS] += 5;
+	assert_ledger(&vm[0].vcpu[1], LEDGER, want);
+}
+
+static void undefined_states_say_so(void **state)
+{
+	static const u32 states[] = { 7, 8, 0x10000, 0x80000000, 0xffffffff };
+
+	run(&vm[0].vcpu[0]);
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
+		assert_regs(read_leaf(&vm[0].vcpu[0], LEDGER, states[i]), 0, 0, 0, 0xffffffff);
+		assert_regs(read_leaf(&vm[0].vcpu[0], LEDGER - OF_VCPU, states[i]), 0, 0, 0,
+			    0xffffffff);
+	}
+	shim_masked = 0;
+	read_leaf(&vm[0].vcpu[0], LEDGER, 6);
+	assert_int_equal(shim_masked, 1);
+}
+
+/* What the thread has waited for a CPU, it was in no other state. */
+static void waiting_is_taken_out_of_other_states(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+	u64 want[NR_STATES] = {};
+
+	run(vcpu);
+	kvm_exit_stats_halt_begin(vcpu);
+	sched_out(vcpu, false);
+	elapse(1000);
+	sched_in(vcpu, 300);
+	kvm_exit_stats_halt_end(vcpu);
+	sched_out(vcpu, false);
+	elapse(100);
+	sched_in(vcpu, 20);
+	exit_to_user(vcpu, 30, 0);
+	elapse(50);
+	shim_thread->sched_info.run_delay += 30;
+	run(vcpu);
+	want[HALTED] = 700;
+	want[ASLEEP] = 80;
+	want[VMM] = 20;
+	want[WAITING] = 350;
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+	assert_vmm(vcpu, 30, 1, 20);
+
+	/* Not more than there was, as the scheduler has another clock */
+	kvm_exit_stats_halt_begin(vcpu);
+	elapse(10);
+	shim_thread->sched_info.run_delay += 11;
+	kvm_exit_stats_halt_end(vcpu);
+	want[WAITING] += 10;
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+
+	/* Nor what another thread, which calls KVM_RUN next, has waited */
+	return_from_run(vcpu);
+	elapse(100);
+	shim_thread = &threads[1];
+	shim_thread->sched_info.run_delay = 1000;
+	run(vcpu);
+	want[VMM] += 100;
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+}
+
+static void other_ioctls_move_nothing(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+	u64 want[NR_STATES] = {};
+
+	run(vcpu);
+	exit_to_user(vcpu, 30, 5);
+	want[EXITS] = 5;
+	for (int i = 0; i < 100; i++) {
+		load(vcpu);
+		elapse(3);
+		sched_out(vcpu, i % 2);
+		elapse(4);
+		sched_in(vcpu, 0);
+		put(vcpu);
+		want[VMM] += 7;
+		assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+	}
+	assert_vmm(vcpu, 30, 1, 700);
+}
+
+/* Time while accounting is off is in no state, nor is what follows until the state is known. */
+static void off_ends_the_open_state(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+	u64 want[NR_STATES] = {};
+
+	run(vcpu);
+	elapse(10);
+	sched_out(vcpu, false);
+	want[GUEST] = 10;
+	elapse(want[ASLEEP] = 20);
+	set_scope("off");
+	elapse(1000);
+	assert_shows(&kvm_exit_stats_vcpu_ledger_fops, vcpu,
+		     "elapsed 30\nguest 10\nexits 0\nvmm 0\nhalted 0\nwaiting 0\nasleep 20\n");
+	set_scope("vm");
+	elapse(100);
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+	/* An exit then is in no state, either, however often accounting goes off and on. */
+	exit_of(vcpu, 30, 500);
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+	set_scope("off");
+	set_scope("vm");
+	exit_of(vcpu, 30, 70);
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+	/* It has returned from KVM_RUN meanwhile; another ioctl loads it. */
+	load(vcpu);
+	elapse(5);
+	put(vcpu);
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+	run(vcpu);
+	elapse(1);
+	want[GUEST]++;
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+	exit_of(vcpu, 30, want[EXITS] = 5);
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+
+	/* The same for what user space takes */
+	exit_to_user(vcpu, 30, 5);
+	want[EXITS] += 5;
+	elapse(want[VMM] = 8);
+	set_scope("off");
+	elapse(1000);
+	set_scope("vm");
+	assert_vmm(vcpu, 30, 1, 8);
+	run(vcpu);
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+	assert_vmm(vcpu, 30, 1, 8);
+	/* A hook that accounting goes off under writes nothing. */
+	set_scope("off");
+	__kvm_exit_stats_halt_begin(vcpu);
+	set_scope("vm");
+	elapse(5);
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+}
+
+/* The exit asked for a page, which is late; the guest has not halted. */
+static void a_late_page_is_slept_for(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+	u64 want[NR_STATES] = {};
+
+	run(vcpu);
+	vcpu->arch.apf.halted = true;
+	kvm_exit_stats_halt_begin(vcpu);
+	elapse(want[ASLEEP] = 100);
+	kvm_exit_stats_halt_end(vcpu);
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+}
+
+/* The clocks of CPUs differ a little: no time is negative. */
+static void clocks_that_differ_add_nothing(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+	u64 want[NR_STATES] = {};
+
+	run(vcpu);
+	shim_cpu = 1;
+	shim_clock[1] -= 500;
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+	exit_to_user(vcpu, 30, 0);
+	shim_cpu = 0;
+	want[VMM] = 500;
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+	shim_cpu = 1;
+	run(vcpu);
+	want[VMM] = 0;
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+	assert_vmm(vcpu, 30, 1, 0);
+}
+
+/* Exits may take more cycles than there was time, if the TSC is unstable. */
+static void exits_are_part_of_the_time_on_the_cpu(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+	u64 want[NR_STATES] = {};
+
+	run(vcpu);
+	elapse(100);
+	begin(vcpu, 30);
+	shim_tsc[shim_cpu] += 1000;
+	kvm_exit_stats_stop(vcpu);
+	want[EXITS] = 100;
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+	/* There is no such TSC, but nothing divides by it. */
+	tsc_khz = 0;
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+	tsc_khz = 20000000;
+	want[GUEST] = 50;
+	want[EXITS] = 50;
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+	tsc_khz = 1000000;
+}
+
+static void the_vmm_is_billed_to_the_exit_that_asked(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	/* A signal: KVM_RUN returns, but on account of no exit */
+	run(vcpu);
+	exit_of(vcpu, 30, 5);
+	return_from_run(vcpu);
+	elapse(1000);
+	/* What asked while accounting was off, does not when it is on again. */
+	run(vcpu);
+	exit_of(vcpu, 30, 5);
+	set_scope("off");
+	kvm_exit_stats_exit_to_user(vcpu);
+	return_from_run(vcpu);
+	run(vcpu);
+	set_scope("vm");
+	exit_of(vcpu, 30, 5);
+	return_from_run(vcpu);
+	/* An exit asks */
+	run(vcpu);
+	assert_vmm(vcpu, 30, 0, 0);
+	exit_to_user(vcpu, 30, 5);
+	elapse(100);
+	assert_vmm(vcpu, 30, 1, 100);
+	/* To complete it, KVM asks once more; the next exit is handled in KVM. */
+	run(vcpu);
+	kvm_exit_stats_reopen(vcpu);
+	elapse(1);
+	kvm_exit_stats_complete(vcpu);
+	kvm_exit_stats_exit_to_user(vcpu);
+	return_from_run(vcpu);
+	elapse(10);
+	run(vcpu);
+	kvm_exit_stats_reopen(vcpu);
+	kvm_exit_stats_complete(vcpu);
+	exit_of(vcpu, 12, 1);
+	/* A request asks, before the guest is entered */
+	kvm_exit_stats_cancel(vcpu);
+	kvm_exit_stats_exit_to_user(vcpu);
+	return_from_run(vcpu);
+	elapse(10000);
+	/* The vCPU halts, and what makes it return is not the exit any more. */
+	run(vcpu);
+	exit_of(vcpu, 12, 1);
+	kvm_exit_stats_halt_begin(vcpu);
+	kvm_exit_stats_halt_end(vcpu);
+	kvm_exit_stats_cancel(vcpu);
+	kvm_exit_stats_exit_to_user(vcpu);
+	return_from_run(vcpu);
+	elapse(10000);
+	/* A failed VM entry is an exit, with reason 33. */
+	run(vcpu);
+	exit_to_user(vcpu, 33, 5);
+	elapse(7);
+
+	assert_vmm(vcpu, 30, 2, 110);
+	assert_vmm(vcpu, 12, 0, 0);
+	assert_vmm(vcpu, 33, 1, 7);
+	assert_int_equal(state_ns(vcpu, LEDGER - OF_VCPU, VMM), 21117);
+	assert_regs(read_leaf(vcpu, VMM_LEAF, 35), 0, 0, 0, 0xffffffff);
+	assert_regs(read_leaf(vcpu, VMM_LEAF, 86), 0, 0, 0, 0xffffffff);
+	/* Nobody else's, but in the VM's sum */
+	assert_vmm(&vm[0].vcpu[1], 30, 0, 0);
+	assert_regs(read_leaf(&vm[0].vcpu[1], VMM_LEAF, 30), 2, 0, 110, 0);
+	assert_regs(read_leaf(&vm[1].vcpu[1], VMM_LEAF, 30), 0, 0, 0, 0);
+	set_scope("host");
+	assert_regs(read_leaf(&vm[1].vcpu[1], VMM_LEAF, 30), 2, 0, 110, 0);
+	/* The host may have caused it. */
+	run(vcpu);
+	exit_to_user(vcpu, 1, 5);
+	assert_vmm(vcpu, 1, 1, 0);
+	fold("Y");
+	assert_regs(read_leaf(vcpu, VMM_LEAF, 1), 0, 0, 0, 0xffffffff);
+}
+
+/* Xen's poll halts in an exit, which KVM goes on with afterwards. */
+static void halting_in_an_exit_takes_no_cycles(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+	u64 want[NR_STATES] = {};
+
+	run(vcpu);
+	begin(vcpu, 18);
+	elapse(10);
+	/* If it was resumed before, nothing is added twice. */
+	sched_out(vcpu, true);
+	elapse(want[WAITING] = 300);
+	sched_in(vcpu, 300);
+	elapse(4);
+	kvm_exit_stats_halt_begin(vcpu);
+	elapse(1000);
+	sched_out(vcpu, false);
+	elapse(10000);
+	sched_in(vcpu, 0);
+	/* It polls once more. */
+	elapse(70);
+	sched_out(vcpu, false);
+	sched_in(vcpu, 0);
+	elapse(30);
+	kvm_exit_stats_halt_end(vcpu);
+	elapse(5);
+	kvm_exit_stats_stop(vcpu);
+	assert_int_equal(cycles(vcpu, 18), 19);
+	assert_int_equal(exits(vcpu, 18), 1);
+	want[EXITS] = 19;
+	want[HALTED] = 11100;
+	assert_ledger(vcpu, LEDGER - OF_VCPU, want);
+}
+
+static void return_meanwhile(void)
+{
+	exit_to_user(&vm[0].vcpu[0], 30, 0);
+	elapse(70);
+}
+
+/* A reader that finds a writer reads again, instead of mixing old and new. */
+static void a_reader_starts_again(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	run(vcpu);
+	elapse(30);
+	shim_meanwhile = return_meanwhile;
+	assert_int_equal(state_ns(vcpu, LEDGER - OF_VCPU, ELAPSED), 100);
+	run(vcpu);
+	shim_meanwhile = return_meanwhile;
+	assert_vmm(vcpu, 30, 2, 140);
+}
+
+static void debugfs_shows_the_ledger(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	run(vcpu);
+	run(&vm[0].vcpu[1]);
+	elapse(100);
+	exit_to_user(vcpu, 30, 5);
+	elapse(1000);
+	assert_shows(&kvm_exit_stats_vcpu_ledger_fops, vcpu,
+		     "elapsed 1105\nguest 100\nexits 5\nvmm 1000\n"
+		     "halted 0\nwaiting 0\nasleep 0\n");
+	assert_shows(&kvm_exit_stats_vm_ledger_fops, &vm[0],
+		     "elapsed 2210\nguest 1205\nexits 5\nvmm 1000\n"
+		     "halted 0\nwaiting 0\nasleep 0\n");
+	/* Codes that are not known, too */
+	run(vcpu);
+	exit_to_user(vcpu, 86, 0);
+	exit_to_user(&vm[0].vcpu[1], 30, 0);
+	elapse(3);
+	assert_shows(&kvm_exit_stats_vcpu_vmm_fops, vcpu,
+		     "30 IO_INSTRUCTION 1 1000\n- other 1 3\n");
+	assert_shows(&kvm_exit_stats_vm_vmm_fops, &vm[0],
+		     "30 IO_INSTRUCTION 2 1003\n- other 1 3\n");
+}
+
+/*
+ * Whatever a vCPU does, in any order: each state has exactly its time, and user space's
+ * is that of the reasons, and of none.
+ */
+static void states_add_up_after_any_sequence(void **state)
+{
+	struct { u64 returns, ns; } vmm[SHIM_VCPUS][35] = {};
+	struct {
+		enum { OUT = 1, IN, HALT } where;
+		bool counted, preempted;
+		int reason, billed;
+		u64 ns[NR_STATES];
+	} v[SHIM_VCPUS] = {};
+
+	srand(2);
+	for (int i = 0; i < 300000; i++) {
+		int n = rand() % SHIM_VCPUS;
+		struct kvm_vcpu *vcpu = &vm[0].vcpu[n];
+		u64 ns = rand() % 1000, waited = rand() % (ns + 1);
+
+		shim_cpu = rand() % SHIM_CPUS;
+		shim_thread = &threads[n];
+		switch (v[n].where * 8 + rand() % 8) {
+		case IN * 8 ... IN * 8 + 1:
+			v[n].reason = rand() % 35;
+			v[n].counted = true;
+			/* An exit of one cycle looks as if there was none. */
+			ns += 2;
+			exit_of(vcpu, v[n].reason, ns);
+			v[n].ns[EXITS] += ns;
+			break;
+		case IN * 8 + 2:
+			exit_of(vcpu, v[n].reason = rand() % 35, 0);
+			v[n].counted = true;
+			/* fallthrough */
+		case IN * 8 + 3:
+			/* A signal, the exit, or one that was to be completed */
+			v[n].billed = -1;
+			if (rand() % 2) {
+				kvm_exit_stats_exit_to_user(vcpu);
+				v[n].billed = v[n].counted ? v[n].reason : -1;
+			}
+			if (v[n].billed >= 0)
+				vmm[n][v[n].billed].returns++;
+			return_from_run(vcpu);
+			v[n].where = OUT;
+			ns = 0;
+			break;
+		case IN * 8 + 4:
+			kvm_exit_stats_halt_begin(vcpu);
+			v[n].where = HALT;
+			ns = 0;
+			break;
+		case IN * 8 + 5 ... IN * 8 + 6:
+			v[n].preempted = rand() % 2;
+			sched_out(vcpu, v[n].preempted);
+			elapse(ns);
+			sched_in(vcpu, v[n].preempted ? ns : waited);
+			v[n].ns[WAITING] += v[n].preempted ? ns : waited;
+			v[n].ns[ASLEEP] += v[n].preempted ? 0 : ns - waited;
+			break;
+		case IN * 8 + 7:
+			elapse(ns);
+			v[n].ns[GUEST] += ns;
+			break;
+		case HALT * 8 ... HALT * 8 + 3:
+			sched_out(vcpu, rand() % 2);
+			elapse(ns);
+			sched_in(vcpu, 0);
+			v[n].ns[HALTED] += ns;
+			break;
+		case HALT * 8 + 4 ... HALT * 8 + 7:
+			elapse(ns);
+			shim_thread->sched_info.run_delay += waited;
+			kvm_exit_stats_halt_end(vcpu);
+			v[n].ns[HALTED] += ns - waited;
+			v[n].ns[WAITING] += waited;
+			v[n].where = IN;
+			break;
+		default:
+			/* Not in KVM_RUN, or never was: other ioctls, then KVM_RUN. */
+			load(vcpu);
+			sched_out(vcpu, rand() % 2);
+			elapse(ns);
+			sched_in(vcpu, 0);
+			put(vcpu);
+			if (v[n].where == OUT) {
+				v[n].ns[VMM] += ns;
+				if (v[n].billed >= 0)
+					vmm[n][v[n].billed].ns += ns;
+			}
+			if (rand() % 4)
+				break;
+			run(vcpu);
+			v[n].where = IN;
+		}
+		/* Meanwhile, the others stay in the states that they are in. */
+		for (int j = 0; j < SHIM_VCPUS; j++) {
+			static const int states[] = { 0, VMM, GUEST, HALTED };
+
+			if (j == n || !v[j].where)
+				continue;
+			v[j].ns[states[v[j].where]] += ns;
+			if (v[j].where == OUT && v[j].billed >= 0)
+				vmm[j][v[j].billed].ns += ns;
+		}
+		assert_ledger(vcpu, LEDGER - OF_VCPU, v[n].ns);
+		if (v[n].where == OUT && v[n].billed >= 0)
+			assert_vmm(vcpu, v[n].billed, vmm[n][v[n].billed].returns,
+				   vmm[n][v[n].billed].ns);
+	}
+}
+
 #define test(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -1067,6 +1810,9 @@ int main(void)
 		test(signature_names_version_isa_and_scope),
 		test(other_leaves_are_not_served),
 		test(undefined_reasons_say_so),
+		test(which_reasons_have_occurred),
+		test(svms_reasons_lead_to_each_other),
+		test(a_vcpu_reads_its_own),
 		test(an_index_of_the_guests_is_masked),
 		test(every_reason_has_its_own_counter),
 		test(unknown_reasons_are_in_the_total),
@@ -1103,6 +1849,20 @@ int main(void)
 		test(debugfs_shows_host_vm_and_vcpu),
 		test(debugfs_shows_cycles_of_a_migrated_exit),
 		test(sums_agree_after_any_sequence),
+		test(each_state_has_its_time),
+		test(the_exit_that_reads_is_an_exits_time),
+		test(undefined_states_say_so),
+		test(waiting_is_taken_out_of_other_states),
+		test(other_ioctls_move_nothing),
+		test(off_ends_the_open_state),
+		test(a_late_page_is_slept_for),
+		test(clocks_that_differ_add_nothing),
+		test(exits_are_part_of_the_time_on_the_cpu),
+		test(the_vmm_is_billed_to_the_exit_that_asked),
+		test(halting_in_an_exit_takes_no_cycles),
+		test(a_reader_starts_again),
+		test(debugfs_shows_the_ledger),
+		test(states_add_up_after_any_sequence),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -4,6 +4,7 @@
 
 #include <linux/cache.h>
 #include <linux/llist.h>
+#include <linux/seqlock.h>
 #include <linux/types.h>
 
 #include <asm/kvm.h>
@@ -23,6 +24,34 @@ struct kvm_exit_stat {
 
 struct kvm_exit_stats {
 	struct kvm_exit_stat reasons[KVM_EXIT_STATS_NR_SLOTS];
+};
+
+/* What user space takes on account of an exit reason */
+struct kvm_exit_stats_vmm {
+	u64 returns;
+	u64 ns;
+};
+
+/* Where a vCPU's time goes; written by the thread that is in KVM_RUN. */
+struct kvm_exit_stats_ledger {
+	seqcount_t seq;
+	/* KVM_EXIT_STATS_STATE_*, or 0, unknown; GUEST has EXITS in it. */
+	u32 state;
+	/* local_clock() when it began */
+	u64 since;
+	/* The thread then, only to be compared, and how long it had waited. */
+	const void *thread;
+	u64 run_delay;
+	u64 ns[KVM_EXIT_STATS_NR_STATES];
+	/* The exits' cycles when accounting was switched off */
+	u64 cycles_known;
+	/* Those while it was on again, but the state not yet known */
+	u64 cycles_unknown;
+	/* An exit makes KVM_RUN return. */
+	bool by_exit;
+	/* In VMM, the slot of its reason, or -1 */
+	int vmm_slot;
+	struct kvm_exit_stats_vmm vmm[KVM_EXIT_STATS_NR_SLOTS];
 };
 
 struct kvm_vcpu_exit_stats {
@@ -55,11 +84,17 @@ struct kvm_vcpu_exit_stats {
 	bool has_cpuid_entry;
 	/* It says that there is a hypervisor. */
 	bool has_hypervisor;
+
+	/* Changes when the vCPU doesn't just run on. */
+
+	struct kvm_exit_stats_ledger ledger ____cacheline_aligned;
 };
 
 struct kvm_vm_exit_stats {
 	/* The vCPUs' statistics.  None is removed while the VM lives. */
 	struct llist_head vcpus;
+	/* On the list of VMs, if it has had a vCPU */
+	struct hlist_node node;
 	/* User space asked for a scope; constant once there are vCPUs. */
 	bool asked;
 	u8 scope;

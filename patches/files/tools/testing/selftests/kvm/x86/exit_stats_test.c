@@ -25,10 +25,13 @@
 #define PARAM_FOLD PARAM "_fold"
 
 #define NR_EXITS 1000
+#define NR_SUMS 100
+#define SLEEP_US 20000
 
-#define FIRST_LEAF	KVM_EXIT_STATS_LEAF_SIGNATURE
+#define FIRST_LEAF	KVM_EXIT_STATS_LEAF_VMM
 #define LAST_LEAF	KVM_EXIT_STATS_LEAF_REASON_CYCLES
 #define NR_LEAVES	(LAST_LEAF - FIRST_LEAF + 1)
+#define NR_FURTHER	(KVM_EXIT_STATS_LEAF_SIGNATURE - FIRST_LEAF)
 
 /* All reasons up to 255, and those above that may be defined */
 #define NR_REASONS	261
@@ -75,23 +78,34 @@ static void guest_code(void)
 	}
 }
 
-static struct regs ask_repeatedly(struct kvm_vcpu *vcpu, u32 function,
-				  u32 index, u32 count)
+/* Take @us before KVM is asked to complete the exit, as get_ucall() does. */
+static struct regs ask_slowly(struct kvm_vcpu *vcpu, u32 function, u32 index,
+			      u32 count, u32 us)
 {
 	struct ucall uc;
+	int r;
 
 	query.function = function;
 	query.index = index;
 	query.count = count;
 	sync_global_to_guest(vcpu->vm, query);
 
-	vcpu_run(vcpu);
+	r = __vcpu_run(vcpu);
+	TEST_ASSERT(!r, KVM_IOCTL_ERROR(KVM_RUN, r));
+	if (us)
+		usleep(us);
 	get_ucall(vcpu, &uc);
 	TEST_ASSERT(uc.cmd == UCALL_SYNC, "Unexpected ucall %lu, exit reason %s",
 		    uc.cmd, exit_reason_str(vcpu->run->exit_reason));
 
 	sync_global_from_guest(vcpu->vm, query);
 	return query.answer;
+}
+
+static struct regs ask_repeatedly(struct kvm_vcpu *vcpu, u32 function,
+				  u32 index, u32 count)
+{
+	return ask_slowly(vcpu, function, index, count, 0);
 }
 
 static struct regs ask(struct kvm_vcpu *vcpu, u32 function, u32 index)
@@ -240,10 +254,13 @@ static void assert_signature(struct kvm_vcpu *vcpu, u32 scope)
 	u32 index;
 
 	for (index = 0; index < 2; index++)
-		assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_SIGNATURE, index),
+		assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_SIGNATURE - index *
+				      KVM_EXIT_STATS_VCPU_OFFSET, index),
 			    KVM_EXIT_STATS_VERSION |
 			    isa->id << KVM_EXIT_STATS_ISA_SHIFT |
-			    scope << KVM_EXIT_STATS_SCOPE_SHIFT,
+			    scope << KVM_EXIT_STATS_SCOPE_SHIFT |
+			    NR_FURTHER << KVM_EXIT_STATS_FURTHER_SHIFT |
+			    KVM_EXIT_STATS_THIS_VCPU,
 			    KVM_EXIT_STATS_SIGNATURE_EBX,
 			    KVM_EXIT_STATS_SIGNATURE_ECX,
 			    KVM_EXIT_STATS_SIGNATURE_EDX, "Signature", index);
@@ -318,6 +335,194 @@ static void test_high_reasons(void)
 	assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_EXITS,
 			SVM_EXIT_VMGEXIT), 0, 0, 0, 0, "Exits",
 		    SVM_EXIT_VMGEXIT);
+	kvm_vm_free(vm);
+}
+
+/* PAIR tells what the leaves for exits and for cycles tell, and reads between. */
+static void test_pairs(u32 scope)
+{
+	u64 exits, cycles, exits_after, cycles_after;
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	struct regs pair;
+	u32 n, reason;
+
+	vm = create_vm(&vcpu, scope);
+	for (n = 0; n < NR_REASONS; n++) {
+		reason = nth_reason(n);
+		if (is_undefined(reason)) {
+			assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_PAIR, reason),
+				    0, 0, 0, KVM_EXIT_STATS_UNDEFINED, "Pair", reason);
+			continue;
+		}
+
+		exits = reason_exits(vcpu, reason);
+		cycles = reason_cycles(vcpu, reason);
+		pair = ask(vcpu, KVM_EXIT_STATS_LEAF_PAIR, reason);
+		exits_after = reason_exits(vcpu, reason);
+		cycles_after = reason_cycles(vcpu, reason);
+
+		TEST_ASSERT(exits <= ((u64)pair.ebx << 32 | pair.eax) &&
+			    exits_after >= ((u64)pair.ebx << 32 | pair.eax),
+			    "Exits for %#x: %lu, pair %x:%x, %lu", reason, exits,
+			    pair.ebx, pair.eax, exits_after);
+		TEST_ASSERT(cycles <= ((u64)pair.edx << 32 | pair.ecx) &&
+			    cycles_after >= ((u64)pair.edx << 32 | pair.ecx),
+			    "Cycles for %#x: %lu, pair %x:%x, %lu", reason, cycles,
+			    pair.edx, pair.ecx, cycles_after);
+	}
+	kvm_vm_free(vm);
+}
+
+static bool has_occurred(struct kvm_vcpu *vcpu, u32 reason, u32 *next)
+{
+	struct regs which = ask(vcpu, KVM_EXIT_STATS_LEAF_WHICH, reason);
+	u32 bits[] = { which.eax, which.ebx, which.ecx };
+	u32 i = reason % KVM_EXIT_STATS_WHICH_REASONS;
+
+	*next = which.edx;
+	return bits[i / 32] & BIT(i % 32);
+}
+
+/* WHICH has the reasons that have exits, and leads from one to the next. */
+static void test_which(u32 scope)
+{
+	u32 n, reason, group, next, last = 0;
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	bool before;
+
+	vm = create_vm(&vcpu, scope);
+	reason_exits(vcpu, isa->cpuid);
+	for (n = 0; n < NR_REASONS; n++) {
+		reason = nth_reason(n);
+		group = reason - reason % KVM_EXIT_STATS_WHICH_REASONS;
+		before = has_occurred(vcpu, reason, &next);
+		TEST_ASSERT(next == KVM_EXIT_STATS_UNDEFINED ||
+			    (next > group && !(next % KVM_EXIT_STATS_WHICH_REASONS)),
+			    "After %#x comes %#x", reason, next);
+		if (is_undefined(reason)) {
+			TEST_ASSERT(!before, "Reason %#x has occurred", reason);
+			continue;
+		}
+
+		TEST_ASSERT(!before || reason_exits(vcpu, reason),
+			    "Reason %#x has occurred, without exits", reason);
+		TEST_ASSERT(!reason_exits(vcpu, reason) ||
+			    has_occurred(vcpu, reason, &next),
+			    "Reason %#x has exits, and has not occurred", reason);
+	}
+
+	/* CPUID and I/O have occurred, so the chain leads to their groups. */
+	group = isa->io - isa->io % KVM_EXIT_STATS_WHICH_REASONS;
+	for (next = 0; next < group; last = next)
+		has_occurred(vcpu, last, &next);
+	TEST_ASSERT(next == group, "%#x is not led to, but %#x", group, next);
+	kvm_vm_free(vm);
+}
+
+/* The leaves of this vCPU have its exits alone, in each scope. */
+static void test_this_vcpu(u32 scope)
+{
+	struct kvm_vcpu *vcpu, *sibling;
+	u64 own, sum;
+	struct kvm_vm *vm;
+
+	vm = create_vm(&vcpu, scope);
+	sibling = vm_vcpu_add(vm, 1, guest_code);
+
+	ask_repeatedly(sibling, 0, 0, NR_EXITS);
+	own = exits_value(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_EXITS -
+				    KVM_EXIT_STATS_VCPU_OFFSET, isa->cpuid));
+	sum = reason_exits(vcpu, isa->cpuid);
+	TEST_ASSERT(own == 1, "%lu exits, after 1 of this vCPU", own);
+	TEST_ASSERT(sum >= NR_EXITS + 2, "%lu exits of all vCPUs", sum);
+
+	ask_repeatedly(vcpu, 0, 0, NR_EXITS);
+	own = exits_value(ask(vcpu, KVM_EXIT_STATS_LEAF_REASON_EXITS -
+				    KVM_EXIT_STATS_VCPU_OFFSET, isa->cpuid));
+	TEST_ASSERT(own == NR_EXITS + 3, "%lu exits, after %u of this vCPU",
+		    own, NR_EXITS + 3);
+	kvm_vm_free(vm);
+}
+
+static u64 state_ns(struct kvm_vcpu *vcpu, u32 state)
+{
+	return exits_value(ask(vcpu, KVM_EXIT_STATS_LEAF_LEDGER -
+				     KVM_EXIT_STATS_VCPU_OFFSET, state));
+}
+
+/* The states add up, and what user space takes is in its state, no other ioctl. */
+static void test_ledger(u32 scope)
+{
+	u64 begin, sum, end, vmm, others;
+	struct kvm_vcpu *vcpu;
+	struct kvm_regs regs;
+	struct kvm_vm *vm;
+	u32 state, n;
+
+	vm = create_vm(&vcpu, scope);
+	for (n = 0; n < NR_SUMS; n++) {
+		begin = state_ns(vcpu, KVM_EXIT_STATS_STATE_ELAPSED);
+		sum = 0;
+		for (state = 1; state < KVM_EXIT_STATS_NR_STATES; state++)
+			sum += state_ns(vcpu, state);
+		end = state_ns(vcpu, KVM_EXIT_STATS_STATE_ELAPSED);
+		TEST_ASSERT(begin <= sum && sum <= end,
+			    "%lu ns elapsed before, %lu in states, %lu after",
+			    begin, sum, end);
+	}
+
+	for (state = KVM_EXIT_STATS_NR_STATES; state; state <<= 1)
+		assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_LEDGER, state), 0, 0, 0,
+			    KVM_EXIT_STATS_UNDEFINED, "Ledger", state);
+
+	others = state_ns(vcpu, KVM_EXIT_STATS_STATE_HALTED) +
+		 state_ns(vcpu, KVM_EXIT_STATS_STATE_ASLEEP);
+	vmm = state_ns(vcpu, KVM_EXIT_STATS_STATE_VMM);
+	usleep(SLEEP_US);
+	for (n = 0; n < NR_EXITS; n++)
+		vcpu_regs_get(vcpu, &regs);
+	vmm = state_ns(vcpu, KVM_EXIT_STATS_STATE_VMM) - vmm;
+	TEST_ASSERT(vmm >= SLEEP_US * 1000, "%lu ns in user space", vmm);
+	others = state_ns(vcpu, KVM_EXIT_STATS_STATE_HALTED) +
+		 state_ns(vcpu, KVM_EXIT_STATS_STATE_ASLEEP) - others;
+	/* What KVM_RUN needs may be slept for now and then. */
+	TEST_ASSERT(others < SLEEP_US * 1000, "%lu ns halted or asleep", others);
+	kvm_vm_free(vm);
+}
+
+/* The OUT that ends each run is an exit that asks user space. */
+static void test_vmm(u32 scope)
+{
+	struct regs before, after;
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	u32 n, reason;
+	u64 ns;
+
+	vm = create_vm(&vcpu, scope);
+	ask(vcpu, 0, 0);
+	before = ask(vcpu, KVM_EXIT_STATS_LEAF_VMM - KVM_EXIT_STATS_VCPU_OFFSET,
+		     isa->io);
+	ask_slowly(vcpu, 0, 0, 1, SLEEP_US);
+	after = ask(vcpu, KVM_EXIT_STATS_LEAF_VMM - KVM_EXIT_STATS_VCPU_OFFSET,
+		    isa->io);
+	TEST_ASSERT(before.eax == 1 && after.eax == 3 && !after.ebx,
+		    "%u returns, then %u", before.eax, after.eax);
+	ns = ((u64)after.edx << 32 | after.ecx) -
+	     ((u64)before.edx << 32 | before.ecx);
+	TEST_ASSERT(ns >= SLEEP_US * 1000, "%lu ns in user space", ns);
+
+	for (n = 0; n < NR_REASONS; n++) {
+		reason = nth_reason(n);
+		if (reason == isa->io)
+			continue;
+		assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_VMM -
+				      KVM_EXIT_STATS_VCPU_OFFSET, reason), 0, 0, 0,
+			    is_undefined(reason) ? KVM_EXIT_STATS_UNDEFINED : 0,
+			    "VMM", reason);
+	}
 	kvm_vm_free(vm);
 }
 
@@ -498,33 +703,38 @@ static void test_cpuid_entry_wins(void)
 /* Entries of zeros for all leaves hide all.  One entry hides only its leaf. */
 static void test_hiding(void)
 {
-	struct kvm_cpuid_entry2 entries[NR_LEAVES] = {};
+	struct kvm_cpuid_entry2 entries[2 * NR_LEAVES] = {};
 	struct kvm_vcpu *vcpu;
 	struct kvm_vm *vm;
 	struct regs regs;
-	u32 i, leaf;
-
-	for (i = 0; i < NR_LEAVES; i++)
-		entries[i].function = FIRST_LEAF + i;
-
-	vm = create_vm(&vcpu, KVM_EXIT_STATS_SCOPE_VM);
-	add_cpuid_entries(vcpu, entries, NR_LEAVES);
-	for (leaf = FIRST_LEAF; leaf <= LAST_LEAF; leaf++)
-		assert_regs(ask(vcpu, leaf, isa->cpuid), 0, 0, 0, 0,
-			    "Hidden leaf", leaf);
-	kvm_vm_free(vm);
+	u32 i, k;
 
 	for (i = 0; i < NR_LEAVES; i++) {
+		entries[i].function = FIRST_LEAF + i;
+		entries[NR_LEAVES + i].function = FIRST_LEAF + i -
+						  KVM_EXIT_STATS_VCPU_OFFSET;
+	}
+
+	vm = create_vm(&vcpu, KVM_EXIT_STATS_SCOPE_VM);
+	add_cpuid_entries(vcpu, entries, 2 * NR_LEAVES);
+	for (i = 0; i < 2 * NR_LEAVES; i++)
+		assert_regs(ask(vcpu, entries[i].function, isa->cpuid), 0, 0, 0, 0,
+			    "Hidden leaf", entries[i].function);
+	kvm_vm_free(vm);
+
+	/* What is undefined says so, and what has occurred is there, in any case. */
+	for (i = 0; i < 2 * NR_LEAVES; i++) {
 		vm = create_vm(&vcpu, KVM_EXIT_STATS_SCOPE_VM);
 		add_cpuid_entries(vcpu, &entries[i], 1);
-		for (leaf = FIRST_LEAF; leaf <= LAST_LEAF; leaf++) {
-			regs = ask(vcpu, leaf, isa->cpuid);
-			if (leaf == FIRST_LEAF + i)
-				assert_regs(regs, 0, 0, 0, 0, "Hidden leaf", leaf);
+		for (k = 0; k < 2 * NR_LEAVES; k++) {
+			regs = ask(vcpu, entries[k].function, isa->undefined);
+			if (k == i)
+				assert_regs(regs, 0, 0, 0, 0, "Hidden leaf",
+					    entries[k].function);
 			else
 				TEST_ASSERT(regs.eax | regs.ebx | regs.ecx | regs.edx,
 					    "Leaf %#x is hidden by an entry for %#x",
-					    leaf, FIRST_LEAF + i);
+					    entries[k].function, entries[i].function);
 		}
 		kvm_vm_free(vm);
 	}
@@ -548,7 +758,7 @@ static void assert_not_served(struct kvm_vcpu *vcpu)
 	struct regs other;
 	u32 leaf;
 
-	for (leaf = FIRST_LEAF; leaf <= LAST_LEAF; leaf++) {
+	for (leaf = FIRST_LEAF - KVM_EXIT_STATS_VCPU_OFFSET; leaf <= LAST_LEAF; leaf++) {
 		other = ask(vcpu, 0x4f000000, 1);
 		assert_regs(ask(vcpu, leaf, 1), other.eax, other.ebx,
 			    other.ecx, other.edx, "Withheld leaf", leaf);
@@ -660,7 +870,7 @@ int main(int argc, char *argv[])
 		    "Failed to pin the test to a CPU");
 
 	ksft_print_header();
-	ksft_set_plan(5 * max_scope + 8 + (isa == &svm));
+	ksft_set_plan(10 * max_scope + 8 + (isa == &svm));
 
 	for (scope = KVM_EXIT_STATS_SCOPE_VM; scope <= max_scope; scope++) {
 		const char *name = scope == KVM_EXIT_STATS_SCOPE_VM ? "vm" : "host";
@@ -676,6 +886,16 @@ int main(int argc, char *argv[])
 		ksft_test_result_pass("scope %s: exits are counted, reads included\n", name);
 		test_scope(scope);
 		ksft_test_result_pass("scope %s: a VM sees the exits that it covers\n", name);
+		test_pairs(scope);
+		ksft_test_result_pass("scope %s: a pair is both figures\n", name);
+		test_which(scope);
+		ksft_test_result_pass("scope %s: which reasons have occurred\n", name);
+		test_this_vcpu(scope);
+		ksft_test_result_pass("scope %s: this vCPU's own exits\n", name);
+		test_ledger(scope);
+		ksft_test_result_pass("scope %s: a vCPU's time is in its states\n", name);
+		test_vmm(scope);
+		ksft_test_result_pass("scope %s: user space's time is that of its exit\n", name);
 	}
 
 	if (isa->id == KVM_EXIT_STATS_ISA_SVM) {
@@ -685,7 +905,7 @@ int main(int argc, char *argv[])
 	test_cpuid_entry_wins();
 	ksft_test_result_pass("an entry that user space sets wins\n");
 	test_hiding();
-	ksft_test_result_pass("an entry hides its leaf, five hide all\n");
+	ksft_test_result_pass("an entry hides its leaf, one for each hide all\n");
 	test_not_advertised();
 	ksft_test_result_pass("the leaves are not advertised to user space\n");
 	test_withheld();
