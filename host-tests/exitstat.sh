@@ -86,6 +86,13 @@ fails() {
 	run "$@"
 	also "$name" failed "$want" "$pattern"
 }
+# ends STATUS NAME COMMAND...
+ends() {
+	local want=$1 name=$2
+	shift 2
+	run "$@"
+	also "$name" [ "$status" -eq "$want" ]
+}
 # misused PATTERN ARGUMENT...: status 2, and the usage
 refused() { failed 2 "$1" && [ "$(grep -c '^usage: ' "$dir/err")" = 1 ]; }
 misused() {
@@ -244,6 +251,20 @@ for libc in "" -static -musl; do
 		holds "moment$libc: whatever a time namespace says" namespace
 	fi
 done
+# Where it goes to read: it may use what nproc counts, and is on one CPU after another.
+for libc in "" -static -musl; do
+	# shellcheck disable=SC2317 # holds calls these
+	everywhere() {
+		"$build/visit$libc" >"$dir/seen" && [ "$(wc -w <"$dir/seen")" = "$(nproc)" ]
+	}
+	# shellcheck disable=SC2317
+	confined() {
+		taskset -c "$cpu" "$build/visit$libc" >"$dir/seen" &&
+			[ "$(cat "$dir/seen")" = "$cpu" ]
+	}
+	holds "visit$libc: all CPUs that it may use" everywhere
+	holds "visit$libc: only those" confined
+done
 holds "the library can be embedded, and reads what it is given" reads_library
 lint() {
 	# Which other manuals are installed here says nothing about this one.
@@ -254,13 +275,20 @@ lint() {
 	[ ! -s "$dir/lint" ]
 }
 holds "mandoc has nothing to say about the man page" lint
-documented() {
-	local o
-	for o in $("$exitstat" --help | grep -o -e '--[a-z][a-z-]*' | sort -u); do
-		# mdoc writes --all as "Fl Fl all".
-		grep -qE "^\.It .*Fl Fl ${o#--}( |$)" "$tool/exitstat.1" ||
-			{ echo "$o" && return 1; }
+# in_man COUNT BEFORE: the man page has each word of stdin, of which there are so many at least
+in_man() {
+	local word n=0
+	while read -r word; do
+		grep -qE "$2$word( |$)" "$tool/exitstat.1" || { echo "$word" && return 1; }
+		n=$((n + 1))
 	done
+	echo "$n of $1"
+	[ $n -ge "$1" ]
+}
+documented() {
+	# mdoc writes --all as "Fl Fl all".
+	"$exitstat" --help | grep -o -e '--[a-z][a-z-]*' | sort -u | sed 's/^--//' |
+		in_man 16 '^\.It .*Fl Fl '
 }
 holds "the man page has every option of --help" documented
 
@@ -274,10 +302,14 @@ holds "completion of a command" "$here/complete" "$exitstat" "exitstat -- mktem"
 # The table.
 prints "since boot" boot.txt "$exitstat"
 prints "--help" help.txt "$exitstat" --help
-fits_screen() {
-	local help=$here/expected/help.txt
-	[ "$(wc -l <"$help")" -le 24 ] && ! grep -E '.{81}' "$help"
+# fit FILE...: 80 columns, of files that are not empty
+fit() {
+	local file
+	for file in "${@/#/$here/expected/}"; do
+		[ -s "$file" ] && ! grep -HE '.{81}' "$file" || return
+	done
 }
+fits_screen() { [ "$(wc -l <"$here/expected/help.txt")" -le 24 ] && fit help.txt; }
 holds "--help fits a screen of 80 columns and 24 lines" fits_screen
 holds "--version" grep -qxE 'exitstat [0-9.]+, interface version 1' <("$exitstat" --version)
 prints "-H" no-header.txt "$exitstat" -H
@@ -349,11 +381,8 @@ busy() {
 holds "vCPUs whose exits take all of their time" busy 1 100.0000
 holds "more than that is impossible" busy -1 null
 
-narrow() {
-	! grep -hE '.{81}' "$here"/expected/{boot,interval,all,svm,host,sort-*}.txt \
-		"$here"/expected/{restarted,untimed,no-vcpus}.txt
-}
-holds "tables fit 80 columns" narrow
+holds "tables fit 80 columns" fit {boot,interval,all,svm,host}.txt \
+	sort-{exits,cycles,cost,reason,name}.txt {restarted,untimed,no-vcpus}.txt
 recorded vmx-boot other
 prints "exits for reasons that are in the total only" other.txt "$exitstat" -n 3 0.01 3
 
@@ -403,13 +432,15 @@ differences_add_up() {
 }
 holds "differences add up to the counters" differences_add_up
 documented_fields() {
-	local field keys='keys[], (.total | keys[]), (.reasons[0] | keys[])'
-	for field in $("$exitstat" --json | jq -r "$keys" | sort -u); do
-		grep -qE "(Cm|,) $field( |$)" "$tool/exitstat.1" ||
-			{ echo "$field" && return 1; }
-	done
+	recorded vmx-boot vmx-ledger
+	{ "$exitstat" --json && "$exitstat" --json -P; } |
+		jq -r 'paths | map(strings) | last // empty' | sort -u | in_man 34 '(Cm|,) '
 }
 holds "the man page has every field of JSON" documented_fields
+documented_metrics() {
+	"$exitstat" --prometheus -P | sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' | in_man 9 '(Cm|,) '
+}
+holds "and every metric" documented_metrics
 recorded vmx-boot vmx-restarted
 prints "--json, a restart" json-restarted.txt "$exitstat" --json -n 1 .01 3
 prints "--csv, a restart" csv-restarted.txt "$exitstat" --csv -n 1 .01 3
@@ -444,6 +475,268 @@ counting svm 0x72
 sed -i 's/counting 0x72/counting 114/' "$dir/recording"
 holds "own CPUIDs: on SVM" own '$cpuid.exits == .own_cpuids' .01 3
 
+# A host with the leaves PAIR and WHICH: the same figures, with fewer CPUIDs.
+# further N: from now on, the recorded host has so many further leaves, and those of each vCPU
+further() { sed -i "s/eax=0x0001\(0[12]01 ebx=0x454d564b\)/eax=0x8${1}01\1/" "$dir/recording"; }
+# shellcheck disable=SC2317 # holds calls it
+same_figures() {
+	anonymous() { "$exitstat" "$@" | sed 's/[0-9]* CPUIDs are/N CPUIDs are/'; }
+	anonymous "$@" >"$dir/older" && further 2 && anonymous "$@" | diff "$dir/older" -
+}
+for recording in vmx-boot svm; do
+	for arguments in "" -a --csv "-r hlt,0" "-a --raw -s cost" "0.01 3"; do
+		recorded $recording
+		[[ $recording != vmx* ]] || recorded vmx-boot vmx-later
+		read -ra words <<<"$arguments"
+		holds "further leaves, the same figures: $recording ${arguments:-since boot}" \
+			same_figures "${words[@]}"
+	done
+done
+counting vmx-boot 10
+further 2
+holds "own CPUIDs: an interval, with further leaves" own '.own_cpuids == 4 + 1 + 16
+	and $cpuid.exits == .own_cpuids and .total.exits == .own_cpuids' .01 3
+holds "own CPUIDs: since boot, with further leaves" own '.own_cpuids <= 25
+	and $cpuid.exits == 1093 + .own_cpuids'
+counting svm 114
+further 2
+holds "own CPUIDs: on SVM, with further leaves" own '.own_cpuids == 4 + 4 + 8
+	and $cpuid.exits == .own_cpuids' .01 3
+
+# A host with all further leaves: where time goes, and what the VMM took.
+recorded vmx-boot vmx-ledger
+prints "the ledger, the VMM's share, what goes back, and a restart" ledger.txt "$exitstat" .01 5
+prints "-s vmm" sort-vmm.txt "$exitstat" -s vmm
+prints "the ledger in JSON" ledger-json.txt "$exitstat" --json -n 2 .01 5
+prints "the ledger in CSV" ledger-csv.txt "$exitstat" --csv -n 2 .01 5
+prints "each vCPU" vcpus.txt "$exitstat" -P .01 5
+prints "each vCPU in JSON" vcpus-json.txt "$exitstat" --json -P .01 5
+prints "each vCPU in CSV" vcpus-csv.txt "$exitstat" --csv -P .01 5
+prints "the ledger in OpenMetrics" ledger-openmetrics.txt "$exitstat" --openmetrics
+prints "each vCPU in OpenMetrics" vcpus-openmetrics.txt "$exitstat" --openmetrics -P
+holds "-H leaves out the ledger" eval '! "$exitstat" -H | grep guest'
+holds "these tables fit 80 columns, too" fit {ledger,sort-vmm,vcpus,vcpus-unreached,vcpus-host}.txt
+# ledger FILTER: it is true of all reports but the last, which is of a restart
+ledger() { "$exitstat" --json -a .01 5 | jq -es ".[:-1] | all(.[]; $1)"; }
+holds "the ledger: elapsed is the sum, but for what is held back" ledger '.ledger as $l
+	| [$l | to_entries[] | select(.key != "elapsed_ns").value] | add - $l.elapsed_ns
+	| fabs <= 1e7'
+holds "the VMM: the total is the sum of reasons, and the share one of the ledger" ledger '
+	.total.vmm_ns == ([.reasons[].vmm_ns] | add)
+	and ([.ledger | to_entries[] | select(.key != "elapsed_ns").value] | add) as $sum
+	| all(.reasons[]; .vmm_percent - 100 * .vmm_ns / $sum | fabs < 0.0001)'
+# Of the first line, six shares are rounded by 0.05 each, and of a row, by 0.005, or 0.05 if it is
+# 100.0.  The last report has none.
+whole_shares() {
+	"$exitstat" -P .01 5 >"$dir/shares" && awk '
+		/ vCPUs: / { n = split($0, share, /[ ,]+/); first = 1 }
+		first { sum = share[4] + share[7] + share[9] + share[11] + share[13] + share[15] }
+		NF == 9 && !first && $1 != "CPU" { sum = $4 + $5 + $6 + $7 + $8 + $9; row = 1 }
+		first || row {
+			print sum
+			sums++
+			by = first ? 0.31 : 0.09
+			bad += sum < 100 - by || sum > 100 + by
+			first = row = 0
+		}
+		END { exit bad || sums != 4 * (1 + 3) }' "$dir/shares"
+}
+holds "shares add up to 100, whatever is held back" whole_shares
+adds_up() {
+	"$exitstat" --json .01 4 | jq -es '([.[].ledger.vmm_ns] | add) == 2665000000
+		and ([.[].total.vmm_ns] | add) == 2535000000 and all(.[]; .ledger.vmm_ns >= 0)'
+}
+holds "what goes back is made up for" adds_up
+holds "with -r, the total of the VMM is not known" eval '"$exitstat" --json -r 30 |
+	jq -e ".total.vmm_ns == null and .total.vmm_percent == null and .reasons[0].vmm_ns > 0"'
+# In scope host, the sums are less when a VM has gone, as in the last sample.
+recorded vmx-boot vmx-ledger
+sed -i 's/eax=0x84010101/eax=0x84020101/' "$dir/recording"
+prints "scope host: each vCPU has its ledger, all together have none" vcpus-host.txt \
+	"$exitstat" -P .01 5
+of_host() {
+	"$exitstat" .01 5 >"$dir/host" && [ "$(grep -c '^scope host, ' "$dir/host")" = 5 ] &&
+		[ "$(grep -c ' total ' "$dir/host")" = 5 ] &&
+		! grep -e 'vCPUs: ' -e VMM% -e restarted "$dir/host"
+}
+holds "scope host: a VM that goes is no restart" of_host
+holds "scope host: JSON" eval '"$exitstat" --json .01 5 | jq -es "length == 5 and all(.[];
+	.restarted == false and (has(\"ledger\") | not) and (.total | has(\"vmm_ns\") | not))"'
+holds "scope host: JSON of each vCPU" eval '"$exitstat" --json -P .01 5 | jq -es "length == 5
+	and all(.[]; (has(\"ledger\") | not) and all(.per_vcpu[]; .ledger.elapsed_ns >= 0))"'
+csv_of_host() {
+	"$exitstat" --csv >"$dir/csv" && grep '^time,.*,time_percent$' "$dir/csv" &&
+		grep ',,total,.*,[^,]*$' "$dir/csv" && "$exitstat" --csv -P >"$dir/csv" &&
+		grep '^time,.*,ledger_asleep_ns$' "$dir/csv" &&
+		grep ',0,.*,30000000$' "$dir/csv" && grep ',all,41694,,79376014,,,,,,,,$' "$dir/csv"
+}
+holds "scope host: CSV" csv_of_host
+metrics_of_host() {
+	"$exitstat" --prometheus -P >"$dir/metrics" && ! grep kvm_guest_vmm "$dir/metrics" &&
+		[ "$(grep -c '^kvm_guest_vcpu_seconds_total{.*cpu=' "$dir/metrics")" = 12 ] &&
+		"$exitstat" --prometheus >"$dir/metrics" && grep kvm_guest_exits "$dir/metrics" &&
+		! grep -e kvm_guest_vmm -e seconds "$dir/metrics"
+}
+holds "scope host: metrics" metrics_of_host
+echo "# counting 10" >>"$dir/recording"
+holds "own CPUIDs: scope host" own '.own_cpuids == 4 + 1 + 16
+	and $cpuid.exits == .own_cpuids and .total.exits == .own_cpuids' .01 6
+# How many CPUIDs: a report costs least if only CPUID had exits, and two reasons ever had returns.
+recorded vmx-boot vmx-ledger
+sed -i '/^# sample tsc=36/,$d' "$dir/recording"
+echo "# counting 10" >>"$dir/recording"
+holds "own CPUIDs: since boot, with all further leaves" own '$cpuid.exits == 1093 + .own_cpuids'
+# At the second sample, the exits of the others were new at the first one.
+holds "own CPUIDs: an interval, with all further leaves" own '.own_cpuids == 12 + 16 + 16
+	and $cpuid.exits == .own_cpuids and .total.exits == .own_cpuids' .01 2
+holds "own CPUIDs: one in which the VMM had little to do" own '.own_cpuids == 12 + 16 + 3
+	and $cpuid.exits == .own_cpuids and .total.exits == .own_cpuids' .01 5
+holds "own CPUIDs: with -P" eval '"$exitstat" --json -P .01 3 |
+	jq -es ".[2] | .own_cpuids == 11 + 2 * 9 and .total.exits == .own_cpuids"'
+one_vcpu() { sed -i 's/vcpus=2.*/vcpus=1/' "$dir/recording"; }
+recorded vmx-boot vmx-ledger
+one_vcpu
+holds "one vCPU is one" eval '"$exitstat" | grep "^1 vCPU: guest 60.0 %, exits 0.1, VMM 10.0,"'
+holds "-P of one vCPU" eval '[ "$("$exitstat" -PH | wc -l)" = 2 ]'
+recorded vmx-boot vmx-ledger
+sed -i 's/\(0x4ffffff8 0x0[1-6]:\) eax=.*/\1 eax=0x54c1bc80 ebx=0x1 ecx=0x0 edx=0x0/
+	s/vcpus=2/vcpus=8000/' "$dir/recording"
+whole() { "$exitstat" | sed 1q | grep -x '8000 vCPUs: guest 17 %, exits 17, .* asleep 17'; }
+holds "what would not fit 80 columns is whole" whole
+recorded vmx-boot
+further 4
+cat >>"$dir/recording" <<-END
+	$(for i in 0 1 2 3 4 5 6; do
+		echo "   0x4ffffff8 0x0$i: eax=0x0 ebx=0x0 ecx=0x0 edx=0x0"
+	done)
+END
+no_time() {
+	"$exitstat" | sed 1q |
+		grep -x '2 vCPUs: guest -, exits -, VMM -, halted -, waiting -, asleep -'
+}
+holds "no time, no shares" no_time
+recorded vmx-boot
+further 4
+holds "a ledger that is not told" eval '! "$exitstat" | grep guest &&
+	"$exitstat" --json | jq -e ".ledger == null"'
+further_3() { "$exitstat" | sed 2q | grep -q guest && ! "$exitstat" | grep VMM%; }
+recorded vmx-boot vmx-ledger
+sed -i 's/eax=0x84010101/eax=0x83010101/' "$dir/recording"
+holds "a host that tells where time goes, but not for what reason" further_3
+# SVM's longest name
+recorded svm
+further 4
+long_name() {
+	! "$exitstat" -a | grep -E '.{81}' && "$exitstat" -a | grep ' avic_unaccelerated_~ ' &&
+		"$exitstat" -a --raw | grep ' avic_unaccelerated_access '
+}
+holds "SVM's names fit beside VMM%" long_name
+
+# vCPUs that cannot be reached, or not any more
+recorded vmx-boot vmx-ledger
+sed -i 's/vcpus=2/vcpus=3 present=5/; 3i # may use 1 3 4\n# goes 3\n# gone 4' "$dir/recording"
+prints "-P: vCPUs that are not reached" vcpus-unreached.txt "$exitstat" -P .01 2
+holds "-P: which JSON names" eval '"$exitstat" --json -P | jq -e ".unreached == [0, 2, 3, 4]
+	and [.per_vcpu[].cpu] == [1]"'
+comes() {
+	"$exitstat" --json -P .01 4 | jq -es '[.[].per_vcpu | map(select(.cpu == 1))]
+		| .[0] == [] and .[1][0].exits == null and .[1][0].ledger == null
+			and .[2][0].exits == 10'
+}
+recorded vmx-boot vmx-ledger
+sed -i '3i # may use 0' "$dir/recording"
+sed -i '/^# sample tsc=3600000000/a # may use 0 1' "$dir/recording"
+holds "-P: a vCPU that comes has no figures at first" comes
+# Two series of metrics, of which the second is what a state that went back must not be less than
+holds_over_gap() {
+	recorded vmx-boot vmx-ledger
+	# vCPU 1 waits outside while it loses time in asleep; 0.0390 s before, 0.0369 s afterwards.
+	sed -i '/^# sample tsc=8400000000/a # may use 0
+		/^# sample tsc=10800000000/a # may use 0 1
+		/^# sample tsc=10800000000/,$s/\(0x4fffffe8 0x06: eax=\)0x02519120/\10x02330ca0/' \
+		"$dir/recording"
+	"$exitstat" --prometheus -P -o "$dir/f.prom" .01 3 && ! grep 'cpu="1"' "$dir/f.prom" &&
+		"$exitstat" --prometheus -P -o "$dir/f.prom" .01 4 &&
+		grep -x 'kvm_guest_vcpu_seconds_total{.*,cpu="1",state="asleep"} 0.038900000' \
+			"$dir/f.prom"
+}
+holds "-P: times do not go back over a gap" holds_over_gap
+own_time() {
+	recorded vmx-boot vmx-ledger
+	sed -i '/^# sample tsc=3600000000/a # late 1 1' "$dir/recording"
+	"$exitstat" --json -P .01 2 |
+		jq -es '[.[1].per_vcpu[].exits_per_second] == [1000, 400 / 2]'
+}
+holds "-P: exits per second are those of the vCPU's own time" own_time
+recorded vmx-boot vmx-ledger
+sed -i '3i # stuck 1' "$dir/recording"
+ends 143 "-P: a vCPU that does not run can be given up" \
+	timeout --preserve-status -k 5 0.5 "$exitstat" -P
+recorded vmx-boot vmx-ledger
+no_thread() { LD_PRELOAD=$build/nothread.so "$build/valgrind/exitstat" "$@"; }
+for format in "" --json --prometheus; do
+	# shellcheck disable=SC2086 # no word is wanted
+	fails "-P $format: without another thread" 1 'cannot go to each vCPU: Resource temp' \
+		no_thread -P $format
+done
+also "that is one line" [ "$(wc -l <"$dir/err")" = 1 ]
+fails "-P: and then a command is not run" 1 'cannot go' no_thread -P -- touch "$dir/ran"
+holds "it is not either" [ ! -e "$dir/ran" ]
+fails "-P: nor a file written" 1 'cannot go' no_thread -P --prometheus -o "$dir/f.prom2" .01 3
+holds "indeed" [ ! -e "$dir/f.prom2" ]
+many() {
+	sed -i 's/vcpus=2/vcpus=2 present=199/; s/# may use.*/# may use '"$(seq -s ' ' 0 2 198)/" \
+		"$dir/recording"
+	"$exitstat" -P >"$dir/many" && ! grep -E '.{81}' "$dir/many" &&
+		grep '^not reached .* CPU 1, 3, 5, ' "$dir/many" && grep '^  .* 197$' "$dir/many"
+}
+recorded vmx-boot vmx-ledger
+sed -i '3i # may use 0' "$dir/recording"
+holds "-P: many of them fit 80 columns" many
+headless() { "$exitstat" -PH >"$dir/headless" && [ "$(grep -c . "$dir/headless")" = 101 ]; }
+holds "-P: -H does not name them" headless
+recorded vmx-boot vmx-ledger
+holds "-P: a command" eval '"$exitstat" -P -- true 2>&1 | grep "^   1    400 "'
+# The affinity that this test was started with, or a part of it
+affinity() {
+	taskset -c "$cpu" "$exitstat" -P -o "$dir/f" -- sh -c 'taskset -cp $$' | grep ": $cpu\$"
+}
+holds "-P: a command keeps the affinity" affinity
+rm -f "$dir/f"
+recorded vmx-boot
+fails "-P: on an older host" 3 'does not tell a vCPU its own figures' "$exitstat" -P
+fails "-P: on an older host, a command is not run" 3 'does not tell a vCPU' \
+	"$exitstat" -P -- touch "$dir/ran"
+holds "it is not" [ ! -e "$dir/ran" ]
+further 2
+no_states() {
+	"$exitstat" -P >"$dir/stateless" && sed -n 2p "$dir/stateless" |
+		grep -x ' CPU  EXITS EXITS/s  TIME%' && tail -n 1 "$dir/stateless" |
+		grep -x ' all  41694    3336   3.31'
+}
+holds "-P: a host that tells each vCPU, but not where time goes" no_states
+
+# each_no_more: from the second sample on, the host tells no vCPU its own figures
+each_no_more() {
+	recorded vmx-boot vmx-ledger
+	local signature='eax=0x04010101 ebx=0x454d564b ecx=0x53746978 edx=0x73746174'
+	sed -i "/^# sample tsc=3600000000/a \\   0x4ffffffb 0x00: $signature" "$dir/recording"
+}
+each_no_more
+run "$exitstat" -P .01 5
+each_stopped() {
+	[ "$status" -eq 3 ] && grep 'does not tell a vCPU its own figures' "$dir/err" &&
+		[ "$(grep -c '^ all ' "$dir/out")" = 1 ]
+}
+also "-P: not told any more between two reports" each_stopped
+run "$exitstat" --prometheus -P -o "$dir/f.prom" .01 4
+each_down() {
+	[ "$status" -eq 3 ] && [ "$(wc -l <"$dir/err")" = 1 ] &&
+		[ "$(tail -n 1 "$dir/f.prom")" = 'kvm_guest_exit_stats_up 0' ]
+}
+also "-P: metrics then are down, which is said once" each_down
+rm -f "$dir/f.prom"
+
 # gone: to be read once, and then not any more
 gone() {
 	recorded vmx-boot
@@ -474,13 +767,6 @@ as_perf_stat() {
 		as_expected command.txt "$dir/report"
 }
 also "a command: its status, its output, and the report on stderr" as_perf_stat
-# ends STATUS NAME COMMAND...
-ends() {
-	local want=$1 name=$2
-	shift 2
-	run "$@"
-	also "$name" [ "$status" -eq "$want" ]
-}
 # shellcheck disable=SC2016 # its own process
 ends 143 "a command that a signal ends" "$exitstat" -- sh -c 'kill -TERM $$'
 ends 127 "a command that is not there" "$exitstat" -- "$dir/none"
@@ -590,6 +876,10 @@ misused "t shows no COMMAND" -t -- true
 misused "t writes no format" -t --json
 misused "t writes no format" -t -o "$dir/x"
 misused "t writes no format" -t -o -
+misused "P shows no reasons" -P -s vmm
+misused "P shows no reasons" -P -n 1
+misused "P shows no reasons" -P -r HLT
+misused "P shows no reasons" -P -a --json
 misused "name of a file" -o ""
 many=()
 for ((i = 0; i < 65; i++)); do many+=(-r 1); done
@@ -729,7 +1019,8 @@ for family in parse(sys.stdin.read()):
 recorded vmx-boot
 prints "--openmetrics" openmetrics.txt "$exitstat" --openmetrics
 prints "--prometheus" prometheus.txt "$exitstat" --prometheus
-for recording in vmx-boot svm absent; do
+for recording in vmx-boot svm absent "vmx-boot vmx-ledger"; do
+	# shellcheck disable=SC2086 # words are wanted
 	recorded $recording
 	# shellcheck disable=SC2317 # holds calls it
 	prometheus() {
@@ -742,7 +1033,7 @@ for recording in vmx-boot svm absent; do
 		strict <"$dir/metrics" >"$dir/parsed" &&
 			grep 'gauge kvm_guest_exit_stats_up' "$dir/parsed"
 	}
-	for all in "" -a; do
+	for all in "" -a -P; do
 		# shellcheck disable=SC2086 # no word is wanted
 		holds "promtool accepts --prometheus $all: $recording" prometheus $all
 		# shellcheck disable=SC2086 # no word is wanted
@@ -879,6 +1170,9 @@ press C-Space
 looks_like "the same, at a key that means nothing" live-interval.txt
 press q
 holds "live: quits" ended 0
+live -a -r 0,1,2,3,4,7,8,9,10,12,13,14,15,16,18,19,20,21,22,23 60
+holds "live: one line too few for all reasons, and the total has one" await shows '^     total '
+press q
 live 0.5 2
 holds "live: updates by itself" await shows '1.000 s'
 holds "live: ends after COUNT reports" ended 0
@@ -908,6 +1202,53 @@ for signal in HUP TERM USR1 ALRM; do
 	pkill "-$signal" -f "^$exitstat -t 60" || true
 	holds "live: ended by SIG$signal" restored $((128 + $(kill -l $signal)))
 done
+recorded vmx-boot vmx-ledger
+live 60
+looks_like "the ledger" live-ledger.txt
+press v
+looks_like "sorted by what the VMM took" live-vmm.txt
+press P
+looks_like "each vCPU, since boot" live-vcpus.txt
+press Space
+looks_like "each vCPU, an interval" live-vcpus-interval.txt
+press P
+looks_like "reasons again, since boot" live-again.txt
+"${tmux[@]}" resize-window -x 80 -y 9
+looks_like "the ledger on few lines" live-ledger-small.txt
+press q
+holds "live: quits" ended 0
+live -P 60
+holds "live: -P" await shows '^ CPU  EXITS'
+press q
+sed -i 's/vcpus=2/vcpus=199/' "$dir/recording"
+live -P -n 1 60
+looks_like "more vCPUs than lines, whatever -n says" live-vcpus-many.txt
+press q
+sed -i 's/vcpus=199/vcpus=18/' "$dir/recording"
+live -P 60
+holds "live: one line for each" eval 'await shows "^ all " && shows "^  17 " && ! shows "not shown"'
+press q
+sed -i 's/vcpus=18/vcpus=19/' "$dir/recording"
+live -P 60
+holds "live: one line too few" eval 'await shows "^ all " && shows "not shown: 2 vCPUs"'
+press q
+each_no_more
+live -P 60
+await shows '^ all '
+press Space
+holds "live: vCPUs that are not told any more" await shows '^     total '
+holds "live: nor offered" eval '! shows "P vCPUs"'
+press q
+holds "live: quits" ended 0
+recorded vmx-boot
+live 60
+press v
+press P
+sleep 0.2
+holds "live: an older host has no such keys" eval 'shows "by exits" && shows "REASON" &&
+	! shows "P vCPUs"'
+press q
+recorded vmx-boot vmx-later
 live -y 60
 sleep 0.5
 holds "live: -y" eval '! shows total'
@@ -936,6 +1277,10 @@ memcheck() {
 holds "valgrind: intervals and all options to a file" \
 	memcheck -a -s name -n 99 -r HLT,48 --raw -o "$dir/f" .01 3
 holds "valgrind: JSON of a command" memcheck --json -- true
+recorded vmx-boot vmx-ledger
+holds "valgrind: each vCPU" memcheck -P .01 5
+holds "valgrind: each vCPU, in metrics" memcheck --prometheus -P -o "$dir/f" .01 3
+recorded vmx-boot vmx-later
 holds "valgrind: metrics" memcheck --openmetrics -a -o "$dir/f" .01 2
 recorded absent
 ends 3 "valgrind: none" memcheck --prometheus -o "$dir/f" .01 2

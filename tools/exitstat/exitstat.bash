@@ -17,7 +17,7 @@ _exitstat() {
 
 	case $prev in
 	-s | --sort)
-		mapfile -t COMPREPLY < <(compgen -W "exits cycles cost reason name" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "exits cycles cost vmm reason name" -- "$cur")
 		return
 		;;
 	-r | --reason)

@@ -9,9 +9,14 @@
  *	    exitstat_reason(reason, &stat))
  *		...
  *
- * Units: counts are in exits, times in cycles of the host's TSC.  Each figure is
- * the sum over the vCPUs of the VM (scope VM) or over all CPUs of the host (scope
- * HOST).  The leaves are those of kvm_exit_stats.h.
+ * Units: counts are in exits or returns, cycles in ticks of the guest's TSC (of the
+ * host's, if the CPU can't scale it), and ns in nanoseconds of the host's clock.
+ *
+ * Whose: each figure is the sum over the vCPUs of the VM (scope VM), or over all
+ * CPUs or VMs of the host (scope HOST).  The functions whose names end in _of can
+ * also read those of EXITSTAT_OF_THIS_VCPU, if exitstat_info.this_vcpu: the one that
+ * the thread runs on, so bind it to a vCPU first.  The leaves are those of
+ * kvm_exit_stats.h.
  *
  * Errors: the one thing that can go wrong is that there are no statistics.
  * exitstat_detect() says so, and must be asked first: a host that doesn't serve
@@ -21,7 +26,10 @@
  * Every CPUID is itself a VM exit of reason CPUID, counted before it is answered.
  * How many a function executes is said with it.  Figures read one after the other
  * are no snapshot.  A figure that is lower than before means that the counters
- * have started over.
+ * have started over, but for two cases.  Times other than STATE_ELAPSED, and those
+ * of the VMM, may go back a little when it turns out how long a thread has waited
+ * for a CPU.  And in scope HOST, what the leaves LEDGER and VMM say of all vCPUs is
+ * about the VMs that exist, so all of it is less when one has gone.
  *
  * There is no state: any thread may read, on any vCPU, without privilege.
  */
@@ -44,11 +52,36 @@ struct exitstat_info {
 	unsigned int isa;
 	/* KVM_EXIT_STATS_SCOPE_* */
 	unsigned int scope;
+	/* How many further leaves there are: 1 PAIR, 2 also WHICH, 3 LEDGER, 4 VMM */
+	unsigned int further;
+	/* There is a leaf for this vCPU alone, KVM_EXIT_STATS_VCPU_OFFSET below each. */
+	bool this_vcpu;
+};
+
+/* Whose figures: how far below the leaves of all vCPUs theirs are */
+enum exitstat_whose {
+	EXITSTAT_OF_ALL_VCPUS = 0,
+	EXITSTAT_OF_THIS_VCPU = KVM_EXIT_STATS_VCPU_OFFSET,
+};
+
+/* Which exit reasons have occurred, of KVM_EXIT_STATS_WHICH_REASONS from first on */
+struct exitstat_which {
+	uint32_t first;
+	/* Bit i % 32 of bits[i / 32]: reason first + i */
+	uint32_t bits[KVM_EXIT_STATS_WHICH_REASONS / 32];
+	/* The first reason of the next ones of which any has, or KVM_EXIT_STATS_UNDEFINED */
+	uint32_t next;
 };
 
 struct exitstat {
 	uint64_t exits;
 	uint64_t cycles;
+};
+
+/* How often exits for a reason made KVM ask the VMM, and how long that took */
+struct exitstat_vmm {
+	uint64_t returns;
+	uint64_t ns;
 };
 
 /* Execute one CPUID instruction. */
@@ -91,16 +124,23 @@ static inline bool exitstat_detect(struct exitstat_info *info)
 	info->version = r.eax & KVM_EXIT_STATS_VERSION_MASK;
 	info->isa = (r.eax & KVM_EXIT_STATS_ISA_MASK) >> KVM_EXIT_STATS_ISA_SHIFT;
 	info->scope = (r.eax & KVM_EXIT_STATS_SCOPE_MASK) >> KVM_EXIT_STATS_SCOPE_SHIFT;
+	info->further = (r.eax & KVM_EXIT_STATS_FURTHER_MASK) >> KVM_EXIT_STATS_FURTHER_SHIFT;
+	info->this_vcpu = r.eax & KVM_EXIT_STATS_THIS_VCPU;
 	return true;
 }
 
 /* The sum over all reasons, including those without a leaf.  Two CPUIDs. */
-static inline struct exitstat exitstat_total(void)
+static inline struct exitstat exitstat_total_of(enum exitstat_whose whose)
 {
 	return (struct exitstat){
-		.exits = exitstat_exits_of(EXITSTAT_CPUID(KVM_EXIT_STATS_LEAF_EXITS, 0)),
-		.cycles = exitstat_cycles_of(EXITSTAT_CPUID(KVM_EXIT_STATS_LEAF_CYCLES, 0)),
+		.exits = exitstat_exits_of(EXITSTAT_CPUID(KVM_EXIT_STATS_LEAF_EXITS - whose, 0)),
+		.cycles = exitstat_cycles_of(EXITSTAT_CPUID(KVM_EXIT_STATS_LEAF_CYCLES - whose, 0)),
 	};
+}
+
+static inline struct exitstat exitstat_total(void)
+{
+	return exitstat_total_of(EXITSTAT_OF_ALL_VCPUS);
 }
 
 /*
@@ -108,19 +148,116 @@ static inline struct exitstat exitstat_total(void)
  * host does not know it, return false and leave *stat unchanged.  Two CPUIDs, or one if
  * the reason is not defined or there were no exits, which can't have taken cycles.
  */
-static inline bool exitstat_reason(uint32_t reason, struct exitstat *stat)
+static inline bool exitstat_reason_of(enum exitstat_whose whose, uint32_t reason,
+				      struct exitstat *stat)
 {
-	struct exitstat_regs r = EXITSTAT_CPUID(KVM_EXIT_STATS_LEAF_REASON_EXITS, reason);
+	struct exitstat_regs r = EXITSTAT_CPUID(KVM_EXIT_STATS_LEAF_REASON_EXITS - whose, reason);
 
 	if (r.edx == KVM_EXIT_STATS_UNDEFINED)
 		return false;
 
 	stat->exits = exitstat_exits_of(r);
 	stat->cycles = 0;
-	if (stat->exits)
-		stat->cycles = exitstat_cycles_of(EXITSTAT_CPUID(KVM_EXIT_STATS_LEAF_REASON_CYCLES,
-								 reason));
+	if (stat->exits) {
+		r = EXITSTAT_CPUID(KVM_EXIT_STATS_LEAF_REASON_CYCLES - whose, reason);
+		stat->cycles = exitstat_cycles_of(r);
+	}
 	return true;
+}
+
+static inline bool exitstat_reason(uint32_t reason, struct exitstat *stat)
+{
+	return exitstat_reason_of(EXITSTAT_OF_ALL_VCPUS, reason, stat);
+}
+
+/* The same by the leaf PAIR, if exitstat_info.further is at least 1.  One CPUID. */
+static inline bool exitstat_pair_of(enum exitstat_whose whose, uint32_t reason,
+				    struct exitstat *stat)
+{
+	struct exitstat_regs r = EXITSTAT_CPUID(KVM_EXIT_STATS_LEAF_PAIR - whose, reason);
+
+	if (r.edx == KVM_EXIT_STATS_UNDEFINED)
+		return false;
+
+	stat->exits = exitstat_exits_of(r);
+	stat->cycles = (uint64_t)r.edx << 32 | r.ecx;
+	return true;
+}
+
+static inline bool exitstat_pair(uint32_t reason, struct exitstat *stat)
+{
+	return exitstat_pair_of(EXITSTAT_OF_ALL_VCPUS, reason, stat);
+}
+
+/*
+ * Which reasons have occurred, of those around this one; .next says where to go on.  By the leaf
+ * WHICH, if exitstat_info.further is at least 2.  One CPUID.
+ */
+static inline struct exitstat_which exitstat_which_of(enum exitstat_whose whose, uint32_t reason)
+{
+	struct exitstat_regs r = EXITSTAT_CPUID(KVM_EXIT_STATS_LEAF_WHICH - whose, reason);
+
+	return (struct exitstat_which){
+		.first = reason - reason % KVM_EXIT_STATS_WHICH_REASONS,
+		.bits = { r.eax, r.ebx, r.ecx },
+		.next = r.edx,
+	};
+}
+
+static inline struct exitstat_which exitstat_which(uint32_t reason)
+{
+	return exitstat_which_of(EXITSTAT_OF_ALL_VCPUS, reason);
+}
+
+static inline bool exitstat_has_occurred(const struct exitstat_which *which, uint32_t reason)
+{
+	uint32_t i = reason - which->first;
+
+	return i < KVM_EXIT_STATS_WHICH_REASONS && which->bits[i / 32] >> i % 32 & 1;
+}
+
+/*
+ * How long vCPUs were in a KVM_EXIT_STATS_STATE_*, of which ELAPSED is the sum of the others at
+ * one moment.  By the leaf LEDGER, if exitstat_info.further is at least 3.  If the host does not
+ * know the state, return false and leave *ns unchanged.  One CPUID.
+ */
+static inline bool exitstat_state_of(enum exitstat_whose whose, uint32_t state, uint64_t *ns)
+{
+	struct exitstat_regs r = EXITSTAT_CPUID(KVM_EXIT_STATS_LEAF_LEDGER - whose, state);
+
+	if (r.edx == KVM_EXIT_STATS_UNDEFINED)
+		return false;
+
+	*ns = (uint64_t)r.ebx << 32 | r.eax;
+	return true;
+}
+
+static inline bool exitstat_state(uint32_t state, uint64_t *ns)
+{
+	return exitstat_state_of(EXITSTAT_OF_ALL_VCPUS, state, ns);
+}
+
+/*
+ * The VMM's share for an exit reason, by the leaf VMM, if exitstat_info.further is at least 4.
+ * If the reason is not defined, as with exitstat_reason(), return false and leave *vmm unchanged.
+ * One CPUID.
+ */
+static inline bool exitstat_vmm_of(enum exitstat_whose whose, uint32_t reason,
+				   struct exitstat_vmm *vmm)
+{
+	struct exitstat_regs r = EXITSTAT_CPUID(KVM_EXIT_STATS_LEAF_VMM - whose, reason);
+
+	if (r.edx == KVM_EXIT_STATS_UNDEFINED)
+		return false;
+
+	vmm->returns = (uint64_t)r.ebx << 32 | r.eax;
+	vmm->ns = (uint64_t)r.edx << 32 | r.ecx;
+	return true;
+}
+
+static inline bool exitstat_vmm(uint32_t reason, struct exitstat_vmm *vmm)
+{
+	return exitstat_vmm_of(EXITSTAT_OF_ALL_VCPUS, reason, vmm);
 }
 
 #endif /* LIBEXITSTAT_H */

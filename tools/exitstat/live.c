@@ -22,8 +22,8 @@
 #define ENDED (KEY_MAX + 1)
 #define CTRL_L ('L' - '@')
 
-/* The status line, two heading lines, the total, and the line of keys */
-#define LINES_BESIDE_ROWS 5
+/* The status line, and the line of keys */
+#define LINES_BESIDE_TABLE 2
 
 struct view {
 	struct watch *watch;
@@ -34,9 +34,13 @@ struct view {
 	int signals;
 	/* What is blocked while waiting */
 	sigset_t waiting_mask;
-	/* Two in turn: each is the base of the next. */
+	/* Two in turn: each is the base of the next.  Another view begins anew. */
 	struct sample samples[2];
 	unsigned int nr_samples;
+	/* How many reports there have been in all */
+	uint64_t nr_reports;
+	/* How many CPUIDs the samples of this view took */
+	unsigned int reads;
 	double next;
 };
 
@@ -48,45 +52,108 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static bool take_sample(struct view *view)
+/* To reasons, or to vCPUs, of which so far nothing has been read */
+static void switch_view(struct view *view)
+{
+	struct watch *watch = view->watch;
+
+	watch->by_vcpu = !watch->by_vcpu;
+	watch->by_reason = !watch->by_vcpu;
+	watch->reads += view->reads;
+	view->reads = 0;
+	view->nr_samples = 0;
+}
+
+static bool read_next(struct view *view)
 {
 	struct sample *sample = &view->samples[view->nr_samples % 2];
 	struct sample *base = view->nr_samples ? &view->samples[(view->nr_samples + 1) % 2] : NULL;
+	bool ok = sample_read(sample, view->watch, base);
 
-	view->next = now() + view->options.interval;
-	if (!sample_read(sample, view->watch, base))
-		return false;
-	view->nr_samples++;
-	return true;
+	view->nr_samples += ok;
+	view->reads += sample->reads;
+	return ok;
 }
 
-static void draw_table(const struct view *view)
+static bool take_sample(struct view *view)
+{
+	bool ok;
+
+	view->next = now() + view->options.interval;
+	ok = read_next(view);
+	/* Without leaves of each vCPU, there still are those of all. */
+	if (!ok && watch_lacks_vcpus(view->watch)) {
+		switch_view(view);
+		ok = read_next(view);
+	}
+	view->nr_reports += ok;
+	return ok;
+}
+
+static char *make_table(const struct view *view, const struct options *options)
 {
 	bool first = view->nr_samples == 1;
 	const struct sample *sample = &view->samples[(view->nr_samples - 1) % 2];
 	const struct sample *base = first ? NULL : &view->samples[view->nr_samples % 2];
-	uint64_t room = LINES > LINES_BESIDE_ROWS ? (uint64_t)(LINES - LINES_BESIDE_ROWS) : 1;
-	struct options options = view->options;
-	char *text = NULL, *line, *rest;
 	struct report report;
+	char *text = NULL;
 	size_t size;
 	FILE *f;
 
-	if (!options.top || options.top > room)
-		options.top = room;
-	options.no_header = false;
-	report_make(&report, view->watch, &options, first ? REPORT_SINCE_BOOT : REPORT_INTERVAL,
+	report_make(&report, view->watch, options, first ? REPORT_SINCE_BOOT : REPORT_INTERVAL,
 		    base, sample);
-
 	f = open_memstream(&text, &size);
 	if (!f)
-		return;
-	table_write(f, &report, &options, true);
+		return NULL;
+	table_write(f, &report, options, true);
 	fclose(f);
+	return text;
+}
+
+static int count_lines(const char *text)
+{
+	int n = 0;
+
+	for (; text && *text; text++)
+		n += *text == '\n';
+	return n;
+}
+
+static void draw_table(const struct view *view)
+{
+	const uint64_t top = view->watch->by_vcpu ? 0 : view->options.top;
+	struct options options = view->options;
+	char *text, *line, *rest;
+	int room;
+
+	/* How many lines are beside the rows depends on what is known: see what one row takes. */
+	options.no_header = false;
+	options.top = 1;
+	text = make_table(view, &options);
+	room = LINES - LINES_BESIDE_TABLE - (count_lines(text) - 1);
+	options.top = room > 1 ? (uint64_t)room : 1;
+	if (top && top < options.top)
+		options.top = top;
+	free(text);
+	text = make_table(view, &options);
 	rest = text;
-	for (int y = 1; y < LINES - 1 && (line = strsep(&rest, "\n")); y++)
+	for (int y = 1; y < LINES - 1 && rest && (line = strsep(&rest, "\n")); y++)
 		mvaddnstr(y, 0, line, COLS);
 	free(text);
+}
+
+/* As far as the host has what they show; 79 columns at most */
+static const char *keys(const struct watch *watch)
+{
+	if (watch->by_vcpu)
+		return "P reasons   p pause   SPACE now   q quit";
+	if (vmm_served(&watch->info) && watch->info.this_vcpu)
+		return "e exits c cyc o cost v VMM r reason n name a all P vCPUs p pause SPC now "
+		       "q quit";
+	if (watch->info.this_vcpu)
+		return "e exits c cycles o cost r reason n name a all P vCPUs p pause SPACE now "
+		       "q quit";
+	return "e exits c cycles o cost r reason n name   a all   p pause   SPACE now   q quit";
 }
 
 static void draw(const struct view *view)
@@ -94,16 +161,15 @@ static void draw(const struct view *view)
 	char title[80];
 
 	snprintf(title, sizeof(title), "exitstat: every %g s, by %s%s", view->options.interval,
-		 sort_key_name(view->options.sort), view->paused ? ", paused" : "");
+		 view->watch->by_vcpu ? "vCPU" : sort_key_name(view->options.sort),
+		 view->paused ? ", paused" : "");
 	erase();
 	attron(A_BOLD);
 	mvaddnstr(0, 0, title, COLS);
 	attroff(A_BOLD);
 	if (view->nr_samples > view->options.skip_first)
 		draw_table(view);
-	mvaddnstr(LINES - 1, 0,
-		  "e exits c cycles o cost r reason n name   a all   p pause   SPACE now   q quit",
-		  COLS - 1);
+	mvaddnstr(LINES - 1, 0, keys(view->watch), COLS - 1);
 	refresh();
 }
 
@@ -122,6 +188,16 @@ static bool press(struct view *view, int key, bool *sample_now)
 		break;
 	case 'o':
 		view->options.sort = SORT_COST;
+		break;
+	case 'v':
+		if (vmm_served(&view->watch->info))
+			view->options.sort = SORT_VMM;
+		break;
+	case 'P':
+		if (!view->watch->info.this_vcpu)
+			break;
+		switch_view(view);
+		*sample_now = true;
 		break;
 	case 'r':
 		view->options.sort = SORT_REASON;
@@ -197,7 +273,7 @@ static bool watch_screen(struct view *view, int *signal)
 			return true;
 		sample_now = key == ERR && !view->paused && now() >= view->next;
 		/* As with vmstat, stop after COUNT reports, the last one after its interval. */
-		if (sample_now && view->options.count && view->nr_samples >= count)
+		if (sample_now && view->options.count && view->nr_reports >= count)
 			return true;
 		if (key != ERR && !press(view, key, &sample_now))
 			return true;
@@ -248,11 +324,13 @@ int live_run(struct watch *watch, const struct options *options)
 	nodelay(stdscr, TRUE);
 	curs_set(0);
 	served = watch_screen(&view, &signal);
+	sample_free(&view.samples[0]);
+	sample_free(&view.samples[1]);
 	endwin();
 	delscreen(screen);
 	close(view.signals);
 	if (signal)
 		signals_end_by(signal);
 	signals_restore(&mask);
-	return signal ? STATUS_SIGNAL + signal : served ? STATUS_OK : complain_absent();
+	return signal ? STATUS_SIGNAL + signal : served ? STATUS_OK : complain_unread(watch);
 }

@@ -4,17 +4,13 @@
  */
 #include "machine.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <x86intrin.h>
 
-/* The most that Linux can be built for on x86 */
-#define CPUS_MAX 8192
-
-struct cpus {
-	bool in[CPUS_MAX];
-};
+#define PRESENT "/sys/devices/system/cpu/present"
 
 struct exitstat_regs machine_cpuid(uint32_t leaf, uint32_t index)
 {
@@ -67,7 +63,7 @@ static void count_vcpus(struct moment *moment)
 {
 	struct cpus present, offline;
 
-	if (!read_cpus("/sys/devices/system/cpu/present", &present) ||
+	if (!read_cpus(PRESENT, &present) ||
 	    !read_cpus("/sys/devices/system/cpu/offline", &offline))
 		return;
 	for (unsigned int i = 0; i < CPUS_MAX; i++) {
@@ -100,14 +96,50 @@ static double boottime_offset(void)
 	return (double)s + (double)ns / 1e9;
 }
 
+double machine_uptime(void)
+{
+	double offset = boottime_offset();
+
+	return seconds(CLOCK_BOOTTIME) - offset;
+}
+
 struct moment machine_now(void)
 {
 	struct moment moment = {};
-	double offset = boottime_offset();
 
 	count_vcpus(&moment);
+	moment.uptime = machine_uptime();
 	moment.tsc = machine_tsc();
-	moment.uptime = seconds(CLOCK_BOOTTIME) - offset;
 	moment.time = seconds(CLOCK_REALTIME);
 	return moment;
+}
+
+void machine_cpus(struct cpus *present)
+{
+	if (!read_cpus(PRESENT, present))
+		machine_may_use(present);
+}
+
+void machine_may_use(struct cpus *cpus)
+{
+	cpu_set_t mask[CPUS_MAX / CPU_SETSIZE] = {};
+
+	*cpus = (struct cpus){};
+	if (sched_getaffinity(0, sizeof(mask), mask))
+		return;
+	for (unsigned int cpu = 0; cpu < CPUS_MAX; cpu++)
+		cpus->in[cpu] = CPU_ISSET_S(cpu, sizeof(mask), mask);
+}
+
+bool machine_move_to(unsigned int cpu)
+{
+	cpu_set_t mask[CPUS_MAX / CPU_SETSIZE] = {};
+
+	CPU_SET_S(cpu, sizeof(mask), mask);
+	return !sched_setaffinity(0, sizeof(mask), mask);
+}
+
+unsigned int machine_cpu(void)
+{
+	return (unsigned int)sched_getcpu();
 }

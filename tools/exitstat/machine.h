@@ -23,6 +23,27 @@ struct moment {
 
 struct moment machine_now(void);
 
+/* The uptime alone */
+double machine_uptime(void);
+
+/* The most that Linux can be built for on x86 */
+#define CPUS_MAX 8192
+
+struct cpus {
+	bool in[CPUS_MAX];
+};
+
+/* The vCPUs that are present, or if that is unknown, those that this thread may use */
+void machine_cpus(struct cpus *present);
+
+/*
+ * For the calling thread: which vCPUs it may use, which are online; to use but one, and fail if
+ * it may not; and which one it is on.
+ */
+void machine_may_use(struct cpus *cpus);
+bool machine_move_to(unsigned int cpu);
+unsigned int machine_cpu(void);
+
 /* The guest's TSC */
 uint64_t machine_tsc(void);
 

@@ -57,6 +57,12 @@ static int ended_by(int signal, int status)
 	return STATUS_SIGNAL + signal;
 }
 
+static void free_samples(struct sample samples[2])
+{
+	sample_free(&samples[0]);
+	sample_free(&samples[1]);
+}
+
 /*
  * The first report is since boot, the others are differences, as with vmstat.  If there is a file
  * to complete, signals wait for that.
@@ -65,7 +71,7 @@ static int report_intervals(struct watch *watch, const struct options *options,
 			    const sigset_t *signals)
 {
 	uint64_t count = options->count + options->skip_first;
-	struct sample samples[2];
+	struct sample samples[2] = {};
 	double next = now();
 	struct report report;
 	struct sink sink;
@@ -78,13 +84,15 @@ static int report_intervals(struct watch *watch, const struct options *options,
 		struct sample *sample = &samples[i % 2], *base = i ? &samples[(i + 1) % 2] : NULL;
 
 		if (!sample_read(sample, watch, base)) {
-			status = complain_absent();
+			status = complain_unread(watch);
 			break;
 		}
 		report_make(&report, watch, options, base ? REPORT_INTERVAL : REPORT_SINCE_BOOT,
 			    base, sample);
-		if ((base || !options->skip_first) && !sink_report(&sink, &report, options))
-			return STATUS_ERROR;
+		if ((base || !options->skip_first) && !sink_report(&sink, &report, options)) {
+			status = STATUS_ERROR;
+			break;
+		}
 		if (options->interval == 0 || (options->count && i + 1 == count))
 			break;
 		signal = wait_interval(&next, options, signals);
@@ -92,6 +100,7 @@ static int report_intervals(struct watch *watch, const struct options *options,
 			break;
 	}
 
+	free_samples(samples);
 	if (!sink_close(&sink))
 		status = STATUS_ERROR;
 	return ended_by(signal, status);
@@ -105,7 +114,7 @@ static int report_metrics(struct watch *watch, const struct options *options,
 			  const sigset_t *signals)
 {
 	int status = watch_init(watch, options, true), signal = 0;
-	struct sample samples[2], *base = NULL;
+	struct sample samples[2] = {}, *base = NULL;
 	double next = now();
 	struct report report;
 	struct sink sink;
@@ -121,19 +130,25 @@ static int report_metrics(struct watch *watch, const struct options *options,
 		if (status != STATUS_OK && i > 1 && watch_possible())
 			status = watch_init(watch, options, false);
 		if (status == STATUS_OK && !sample_read(sample, watch, base))
-			status = complain_absent();
+			status = complain_unread(watch);
+		/* That says nothing about the host. */
+		if (status == STATUS_ERROR)
+			break;
 		base = status == STATUS_OK ? sample : NULL;
 		if (base)
 			report_make(&report, watch, options, REPORT_SINCE_BOOT, NULL, sample);
 		else
 			report = (struct report){ .kind = REPORT_ABSENT };
-		if (!sink_report(&sink, &report, options))
+		if (!sink_report(&sink, &report, options)) {
+			free_samples(samples);
 			return STATUS_ERROR;
+		}
 		if (options->interval == 0 || i == options->count)
 			break;
 		signal = wait_interval(&next, options, signals);
 	}
 
+	free_samples(samples);
 	if (status == STATUS_USAGE)
 		status = STATUS_ABSENT;
 	if (!sink_close(&sink))
@@ -148,26 +163,26 @@ static int report_metrics(struct watch *watch, const struct options *options,
 static int report_command(struct watch *watch, const struct options *options,
 			  const sigset_t *signals, const sigset_t *mask)
 {
-	struct sample before, after;
+	struct sample samples[2] = {}, *before = &samples[0], *after = &samples[1];
 	struct report report;
 	struct sink sink;
 	int status;
 
 	if (!sink_open(&sink, options, stderr))
 		return STATUS_ERROR;
-	if (!sample_read(&before, watch, NULL)) {
+	if (!sample_read(before, watch, NULL)) {
 		sink_close(&sink);
-		return complain_absent();
+		return complain_unread(watch);
 	}
 	if (command_run(options->command, signals, mask, &status)) {
-		if (sample_read(&after, watch, &before)) {
-			report_make(&report, watch, options, REPORT_COMMAND, &before, &after);
-			if (!sink_report(&sink, &report, options))
-				return status;
+		if (sample_read(after, watch, before)) {
+			report_make(&report, watch, options, REPORT_COMMAND, before, after);
+			sink_report(&sink, &report, options);
 		} else {
-			complain_absent();
+			complain_unread(watch);
 		}
 	}
+	free_samples(samples);
 	sink_close(&sink);
 	return status;
 }

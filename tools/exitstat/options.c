@@ -20,14 +20,14 @@
 	"       exitstat [OPTION...] -- COMMAND [ARGUMENT...]\n"
 
 static const char help[] = SYNOPSIS
-	"The VM exits of this guest by reason, and what they cost: since it was started;\n"
-	"every INTERVAL seconds, COUNT times, what came since the report before; or what\n"
-	"came while COMMAND ran.\n"
+	"The VM exits of this guest by reason, what they cost, and where its time goes:\n"
+	"since it was started; every INTERVAL seconds, COUNT times; or while COMMAND ran.\n"
 	"\n"
 	"  -a, --all          also reasons without exits\n"
-	"  -s, --sort KEY     by exits (default), cycles, cost, reason or name\n"
+	"  -s, --sort KEY     by exits (default), cycles, cost, vmm, reason or name\n"
 	"  -n, --top N        the first N reasons only\n"
 	"  -r, --reason LIST  these reasons only, by name or number: HLT,48\n"
+	"  -P, --per-vcpu     each vCPU, instead of each reason\n"
 	"  -H, --no-header    without header lines\n"
 	"      --raw          exact numbers instead of k, M, G\n"
 	"  -t, --live         full screen, every INTERVAL seconds (default: 1)\n"
@@ -46,12 +46,13 @@ static const char help[] = SYNOPSIS
 enum { OPTION_RAW = 256, OPTION_JSON, OPTION_CSV, OPTION_PROMETHEUS, OPTION_OPENMETRICS };
 
 /* "-" makes getopt return arguments that are no options, in order, as option 1. */
-static const char short_options[] = "-as:n:r:Htyo:hV";
+static const char short_options[] = "-as:n:r:PHtyo:hV";
 static const struct option long_options[] = {
 	{ "all",		no_argument,		NULL, 'a' },
 	{ "sort",		required_argument,	NULL, 's' },
 	{ "top",		required_argument,	NULL, 'n' },
 	{ "reason",		required_argument,	NULL, 'r' },
+	{ "per-vcpu",		no_argument,		NULL, 'P' },
 	{ "no-header",		no_argument,		NULL, 'H' },
 	{ "raw",		no_argument,		NULL, OPTION_RAW },
 	{ "live",		no_argument,		NULL, 't' },
@@ -70,6 +71,7 @@ static const char *const sort_keys[NR_SORT_KEYS] = {
 	[SORT_EXITS] = "exits",
 	[SORT_CYCLES] = "cycles",
 	[SORT_COST] = "cost",
+	[SORT_VMM] = "vmm",
 	[SORT_REASON] = "reason",
 	[SORT_NAME] = "name",
 };
@@ -177,6 +179,9 @@ static const char *contradiction(const struct options *o)
 		return "-y leaves out the report since boot, and with a COMMAND there is none";
 	if (o->skip_first && o->interval == 0 && !o->live)
 		return "-y leaves out the only report there is without an INTERVAL";
+	if (o->per_vcpu && !o->live && !format_is_metrics(o->format) &&
+	    (o->all || o->sorted || o->top || o->nr_lists))
+		return "-P shows no reasons, which -a, -s, -n and -r are about";
 	if (o->live && o->command)
 		return "-t shows no COMMAND";
 	if (o->live && (o->format != FORMAT_TABLE || o->file || o->to_stdout))
@@ -199,6 +204,7 @@ bool options_parse(struct options *options, int argc, char **argv, int *status)
 			options->all = true;
 			break;
 		case 's':
+			options->sorted = true;
 			if (parse_sort_key(optarg, &options->sort))
 				break;
 			usage_error("'%s' is no sort key", optarg);
@@ -219,6 +225,9 @@ bool options_parse(struct options *options, int argc, char **argv, int *status)
 				return false;
 			}
 			options->lists[options->nr_lists++] = optarg;
+			break;
+		case 'P':
+			options->per_vcpu = true;
 			break;
 		case 'H':
 			options->no_header = true;

@@ -41,6 +41,7 @@ enum sort_key {
 	SORT_EXITS,
 	SORT_CYCLES,
 	SORT_COST,
+	SORT_VMM,
 	SORT_REASON,
 	SORT_NAME,
 	NR_SORT_KEYS,
@@ -48,8 +49,12 @@ enum sort_key {
 
 struct options {
 	enum format format;
+	/* What -s was given, if it was */
 	enum sort_key sort;
+	bool sorted;
 	bool all, raw, no_header, live;
+	/* Each vCPU, not each reason */
+	bool per_vcpu;
 	/* Leave out the report since boot */
 	bool skip_first;
 	/* Show at most so many reasons; 0: all of them */

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "sample.h"
+#include "report.h"
 
 void table_write(FILE *f, const struct report *report, const struct options *options, bool first);
 void json_write(FILE *f, const struct report *report, const struct options *options, bool first);

@@ -1,26 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "sample.h"
 
-#include <math.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 /* How often to start a sample over because the host has changed the scope */
 #define ATTEMPTS 10
 
-int complain_absent(void)
+static int complain_absent(void)
 {
 	fputs("exitstat: this host does not serve VM-exit statistics: "
 	      "its KVM lacks them, or exit_stats=off; ask whoever runs it\n", stderr);
 	return STATUS_ABSENT;
 }
 
-/* Like exitstat_reason(), but also counts the CPUIDs. */
-static bool read_reason(uint32_t reason, struct exitstat *stat, unsigned int *reads)
+static int complain_no_vcpus(void)
+{
+	fputs("exitstat: this host does not tell a vCPU its own figures, which -P shows; "
+	      "ask whoever runs it for a newer KVM\n", stderr);
+	return STATUS_ABSENT;
+}
+
+bool watch_lacks_vcpus(const struct watch *watch)
+{
+	return watch->by_vcpu && !watch->info.this_vcpu;
+}
+
+int complain_unread(const struct watch *watch)
+{
+	if (!watch->error)
+		return watch_lacks_vcpus(watch) ? complain_no_vcpus() : complain_absent();
+	fprintf(stderr, "exitstat: cannot go to each vCPU: %s\n", strerror(watch->error));
+	return STATUS_ERROR;
+}
+
+/* Like exitstat_reason(), but also counts the CPUIDs, and takes one where that is enough. */
+static bool read_reason(const struct exitstat_info *info, uint32_t reason, struct exitstat *stat,
+			unsigned int *reads)
 {
 	*stat = (struct exitstat){};
+	if (info->further >= 1) {
+		*reads += 1;
+		return exitstat_pair(reason, stat);
+	}
 	if (!exitstat_reason(reason, stat)) {
 		*reads += 1;
 		return false;
@@ -38,7 +62,7 @@ static int watch_listed(struct watch *watch, const char *list, bool at_first)
 		bool twice = false;
 
 		if (!reason_find(watch->info.isa, list, len, &reason) ||
-		    !read_reason(reason, &unused, &watch->reads))
+		    !read_reason(&watch->info, reason, &unused, &watch->reads))
 			return at_first ? usage_error("this host has no exit reason '%.*s'",
 						      (int)len, list) : STATUS_USAGE;
 
@@ -69,7 +93,14 @@ int watch_init(struct watch *watch, const struct options *options, bool at_first
 {
 	int status = STATUS_OK;
 
-	*watch = (struct watch){ .reads = 1 };
+	/* The live view can be told to show all. */
+	*watch = (struct watch){
+		.reads = 1,
+		.all = options->all || options->live,
+		.by_vcpu = options->per_vcpu,
+		/* A file of metrics has all there is. */
+		.by_reason = !options->per_vcpu || format_is_metrics(options->format),
+	};
 	if (!exitstat_detect(&watch->info))
 		return complain_absent();
 	if (!known(&watch->info)) {
@@ -78,6 +109,9 @@ int watch_init(struct watch *watch, const struct options *options, bool at_first
 			watch->info.version, watch->info.isa);
 		return STATUS_ABSENT;
 	}
+	watch->at_first = watch->info;
+	if (watch_lacks_vcpus(watch))
+		return at_first ? complain_no_vcpus() : STATUS_ABSENT;
 
 	for (size_t i = 0; i < options->nr_lists && status == STATUS_OK; i++)
 		status = watch_listed(watch, options->lists[i], at_first);
@@ -98,7 +132,7 @@ static struct exitstat plus(struct exitstat a, struct exitstat b)
 	return (struct exitstat){ a.exits + b.exits, a.cycles + b.cycles };
 }
 
-static struct exitstat minus(struct exitstat a, struct exitstat b)
+struct exitstat exitstat_minus(struct exitstat a, struct exitstat b)
 {
 	return (struct exitstat){ a.exits - b.exits, a.cycles - b.cycles };
 }
@@ -108,78 +142,189 @@ static uint64_t max(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-static struct exitstat greater(struct exitstat a, struct exitstat b)
+struct exitstat exitstat_greater(struct exitstat a, struct exitstat b)
 {
 	return (struct exitstat){ max(a.exits, b.exits), max(a.cycles, b.cycles) };
 }
 
+/* How many of the reasons are read */
+static size_t nr_read(const struct watch *watch)
+{
+	return watch->by_reason ? watch->nr_reasons : 0;
+}
+
 /* Counters only grow, unless they start over or the scope changes. */
-static bool restarted(const struct watch *watch, const struct sample *base,
+bool sample_restarted(const struct watch *watch, const struct sample *base,
 		      const struct sample *now)
 {
-	if (now->scope != base->scope || less(now->total, base->total))
+	if (now->scope != base->scope || less(now->total, base->total) ||
+	    ledger_restarted(&now->ledger, &base->ledger))
 		return true;
-	for (size_t i = 0; i < watch->nr_reasons; i++)
-		if (less(now->stats[i], base->stats[i]))
+	for (size_t i = 0; i < nr_read(watch); i++)
+		if (less(now->stats[i], base->stats[i]) ||
+		    (now->vmm_known && base->vmm_known &&
+		     now->vmm[i].returns < base->vmm[i].returns))
 			return true;
 	return false;
 }
 
-static struct exitstat sum_of_reasons(const struct watch *watch, const struct sample *sample)
+struct exitstat sample_sum(const struct watch *watch, const struct sample *sample)
 {
 	struct exitstat sum = {};
 
-	for (size_t i = 0; i < watch->nr_reasons; i++)
+	for (size_t i = 0; i < nr_read(watch); i++)
 		sum = plus(sum, sample->stats[i]);
 	return sum;
 }
 
 /*
  * The total is read first.  As counters only grow, if it exceeds the sum of the reasons
- * that are read later, the rest has no reason with a leaf.  Not all of that rest shows in
- * each sample, so keep the greatest.
+ * that are read later, the rest has no reason with a leaf.
  */
-static void add_up(struct sample *sample, const struct watch *watch, const struct sample *previous)
+static void add_up(struct sample *sample, const struct watch *watch)
 {
-	struct exitstat sum = sum_of_reasons(watch, sample);
+	struct exitstat sum = sample_sum(watch, sample);
 
 	sample->other = (struct exitstat){};
-	if (!watch->complete)
+	if (!watch->complete || !watch->by_reason)
 		return;
-	sample->other = minus(greater(sample->total, sum), sum);
-	sample->total = plus(sum, sample->other);
-	if (previous && !restarted(watch, previous, sample)) {
-		sample->other = greater(sample->other, previous->other);
-		sample->total = plus(sum, sample->other);
+	sample->total = exitstat_greater(sample->total, sum);
+	sample->other = exitstat_minus(sample->total, sum);
+}
+
+/*
+ * What seems to be less than before, and is no restart, stays as it was until it has made up for
+ * that.  Not all of the rest without a leaf shows in each sample.  ledger_hold() says why times
+ * go back.
+ */
+static void hold(struct sample *sample, const struct watch *watch, const struct sample *previous)
+{
+	if (watch->complete && watch->by_reason) {
+		sample->other = exitstat_greater(sample->other, previous->other);
+		sample->total = plus(sample_sum(watch, sample), sample->other);
+	}
+	ledger_hold(&sample->ledger, &previous->ledger);
+	vcpus_hold(sample->vcpus, previous->vcpus);
+	for (size_t i = 0; i < nr_read(watch) && sample->vmm_known && previous->vmm_known; i++)
+		sample->vmm[i].ns = max(sample->vmm[i].ns, previous->vmm[i].ns);
+}
+
+/* Which reasons have occurred, in groups; none if the host does not tell */
+struct occurred {
+	size_t n;
+	struct exitstat_which groups[8];
+};
+
+static void read_occurred(const struct exitstat_info *info, struct occurred *occurred,
+			  unsigned int *reads)
+{
+	uint32_t reason = 0;
+
+	while (info->further >= 2 &&
+	       occurred->n < sizeof(occurred->groups) / sizeof(occurred->groups[0])) {
+		struct exitstat_which *which = &occurred->groups[occurred->n++];
+
+		*which = exitstat_which(reason);
+		*reads += 1;
+		if (which->next <= reason || which->next == KVM_EXIT_STATS_UNDEFINED)
+			break;
+		reason = which->next;
 	}
 }
 
-/* The first sample finds out which reasons are defined, and drops the others. */
-static void read_counters(struct sample *sample, struct watch *watch, bool first)
+static bool may_have_occurred(const struct occurred *occurred, uint32_t reason)
+{
+	for (size_t i = 0; i < occurred->n; i++)
+		if (exitstat_has_occurred(&occurred->groups[i], reason))
+			return true;
+	return !occurred->n;
+}
+
+/*
+ * A reason that had no exits since the sample before has had no returns either, but for those whose
+ * exits were read before they returned; and if it ever had one, that may last until now.
+ */
+static bool may_have_returned(const struct sample *sample, const struct sample *previous, size_t i)
+{
+	return sample->stats[i].exits &&
+	       (!previous || !previous->vmm_known || sample->moved[i] || previous->moved[i] ||
+		previous->vmm[i].returns);
+}
+
+static void read_vmm(struct sample *sample, const struct sample *previous, size_t i,
+		     uint32_t reason)
+{
+	sample->moved[i] = !previous || sample->stats[i].exits != previous->stats[i].exits;
+	sample->vmm[i] = (struct exitstat_vmm){};
+	if (!sample->vmm_known || !may_have_returned(sample, previous, i))
+		return;
+	sample->reads++;
+	exitstat_vmm(reason, &sample->vmm[i]);
+}
+
+/*
+ * The first sample finds out which reasons are defined, and drops the others, unless that makes
+ * no difference.
+ */
+static void read_reasons(struct sample *sample, struct watch *watch, const struct sample *previous)
 {
 	uint32_t cpuid = reason_of_cpuid(watch->info.isa);
+	bool find_out = !watch->settled && watch->all;
+	struct occurred occurred = { .n = 0 };
 	size_t n = 0;
 
-	sample->at = machine_now();
-	sample->reads++;
-	sample->reads_before = sample->reads;
-	sample->total = exitstat_total();
-	sample->reads++;
+	/* Those of -r are few. */
+	if (watch->complete)
+		read_occurred(&watch->info, &occurred, &sample->reads);
 	for (size_t i = 0; i < watch->nr_reasons; i++) {
 		unsigned int reads = sample->reads;
 
-		if (!read_reason(watch->reasons[i], &sample->stats[n], &sample->reads) && first)
+		if (!find_out && !may_have_occurred(&occurred, watch->reasons[i]))
+			sample->stats[n] = (struct exitstat){};
+		else if (!read_reason(&watch->info, watch->reasons[i], &sample->stats[n],
+				      &sample->reads) && !watch->settled)
 			continue;
 		if (watch->reasons[i] == cpuid)
 			sample->reads_before = reads + 1;
+		read_vmm(sample, previous, n, watch->reasons[i]);
 		watch->reasons[n++] = watch->reasons[i];
 	}
 	watch->nr_reasons = n;
 }
 
+/* Returns false on errors. */
+static bool read_counters(struct sample *sample, struct watch *watch, const struct sample *previous)
+{
+	sample->vmm_known = vmm_served(&watch->info);
+	sample->at = machine_now();
+	sample->reads++;
+	sample->reads_before = sample->reads;
+	sample->total = exitstat_total();
+	sample->reads++;
+	if (watch->by_reason)
+		read_reasons(sample, watch, previous);
+	/* Exits are compared to the TSC, so they come first. */
+	sample->tsc_after = machine_tsc();
+	ledger_read(&sample->ledger, EXITSTAT_OF_ALL_VCPUS, &watch->info, &sample->reads);
+	if (!watch->by_vcpu)
+		return true;
+	sample->vcpus = vcpus_read(&watch->info, &sample->reads);
+	if (!sample->vcpus)
+		watch->error = errno;
+	return sample->vcpus;
+}
+
+static bool same(const struct exitstat_info *a, const struct exitstat_info *b)
+{
+	return a->version == b->version && a->isa == b->isa && a->scope == b->scope &&
+	       a->further == b->further && a->this_vcpu == b->this_vcpu;
+}
+
 /*
  * Read a sample between two equal signatures.  If they differ, the host has changed the
- * scope, or switched accounting off, while the leaves were read.
+ * scope, or switched accounting off, while the leaves were read.  The signature that was read
+ * after the sample before would not do for the one before this: the host may have switched
+ * there and back, and only the way back be in this sample.
  */
 bool sample_read(struct sample *sample, struct watch *watch, const struct sample *previous)
 {
@@ -188,210 +333,33 @@ bool sample_read(struct sample *sample, struct watch *watch, const struct sample
 		struct exitstat_info before = {}, after = {};
 		bool served;
 
+		sample_free(sample);
 		sample->reads++;
-		served = exitstat_detect(&before);
-		if (served) {
-			read_counters(sample, watch, !previous);
-			sample->tsc_after = machine_tsc();
-			sample->reads++;
-			served = exitstat_detect(&after);
-		}
-		if (!served || before.version != watch->info.version ||
-		    before.isa != watch->info.isa)
+		served = exitstat_detect(&before) && before.version == watch->info.version &&
+			 before.isa == watch->info.isa;
+		if (!served)
 			break;
-		if (memcmp(&before, &after, sizeof(before)))
+		watch->info = before;
+		if (watch_lacks_vcpus(watch) || !read_counters(sample, watch, previous))
+			break;
+		sample->reads++;
+		if (!exitstat_detect(&after))
+			break;
+		if (!same(&before, &after))
 			continue;
 
-		watch->info = after;
+		watch->settled |= watch->by_reason;
 		sample->scope = after.scope;
-		add_up(sample, watch, previous);
+		add_up(sample, watch);
+		if (previous && !sample_restarted(watch, previous, sample))
+			hold(sample, watch, previous);
 		return true;
 	}
 	return false;
 }
 
-static int by_number(const struct row *a, const struct row *b)
+void sample_free(struct sample *sample)
 {
-	if (a->numbered != b->numbered)
-		return a->numbered ? -1 : 1;
-	return a->reason < b->reason ? -1 : a->reason > b->reason;
-}
-
-static int by_name(const void *a, const void *b)
-{
-	const struct row *x = a, *y = b;
-	int order = strcasecmp(x->name, y->name);
-
-	return order ? order : by_number(x, y);
-}
-
-static int by_reason(const void *a, const void *b)
-{
-	return by_number(a, b);
-}
-
-static int by_exits(const void *a, const void *b)
-{
-	const struct row *x = a, *y = b;
-
-	if (x->stat.exits != y->stat.exits)
-		return x->stat.exits < y->stat.exits ? 1 : -1;
-	return by_number(x, y);
-}
-
-static int by_cycles(const void *a, const void *b)
-{
-	const struct row *x = a, *y = b;
-
-	if (x->stat.cycles != y->stat.cycles)
-		return x->stat.cycles < y->stat.cycles ? 1 : -1;
-	return by_exits(x, y);
-}
-
-static int by_cost(const void *a, const void *b)
-{
-	const struct row *x = a, *y = b;
-	double p = x->stat.exits ? row_cycles_per_exit(&x->stat) : 0;
-	double q = y->stat.exits ? row_cycles_per_exit(&y->stat) : 0;
-
-	if (p != q)
-		return p < q ? 1 : -1;
-	return by_exits(x, y);
-}
-
-static int (*const orders[NR_SORT_KEYS])(const void *, const void *) = {
-	[SORT_EXITS] = by_exits,
-	[SORT_CYCLES] = by_cycles,
-	[SORT_COST] = by_cost,
-	[SORT_REASON] = by_reason,
-	[SORT_NAME] = by_name,
-};
-
-static void make_rows(struct report *report, const struct watch *watch,
-		      const struct options *options, const struct sample *base,
-		      const struct sample *now)
-{
-	struct row *row = report->rows;
-
-	for (size_t i = 0; i < watch->nr_reasons; i++) {
-		*row = (struct row){
-			.numbered = true,
-			.reason = watch->reasons[i],
-			.stat = minus(now->stats[i], base->stats[i]),
-		};
-		reason_name(watch->info.isa, row->reason, row->name);
-		if (options->all || row->stat.exits || row->stat.cycles)
-			row++;
-	}
-	*row = (struct row){ .name = "OTHER", .stat = minus(now->other, base->other) };
-	if (row->stat.exits || row->stat.cycles)
-		row++;
-
-	report->nr_rows = (size_t)(row - report->rows);
-	qsort(report->rows, report->nr_rows, sizeof(report->rows[0]), orders[options->sort]);
-	if (options->top && report->nr_rows > options->top)
-		report->nr_rows = options->top;
-}
-
-/*
- * How much time the figures are about.  In scope host, it is not known how many CPUs the host
- * has, nor how long it has been counting.
- */
-static void set_time(struct report *report, const struct sample *base, const struct sample *now)
-{
-	const struct moment *from = base ? &base->at : &(struct moment){};
-	bool scope_vm = report->info.scope == KVM_EXIT_STATS_SCOPE_VM;
-	double cycles = (double)report->total.cycles, most;
-
-	/* How many vCPUs have been online since boot is not known, so count those there are. */
-	report->vcpus = !base ? now->at.present :
-			base->at.online > now->at.online ? base->at.online : now->at.online;
-	if (base && (!base->at.online || !now->at.online))
-		report->vcpus = 0;
-	report->elapsed = scope_vm || base ? now->at.uptime - from->uptime : 0;
-	report->ticks = 0;
-	report->untimed = false;
-	/* TSCs of vCPUs may differ, and migration may set them back. */
-	if (!scope_vm || now->at.tsc <= from->tsc)
-		return;
-
-	report->ticks = now->at.tsc - from->tsc;
-	/*
-	 * vCPUs may have been online only meanwhile.  But if there are more cycles than all of
-	 * them had time for, the guest's clocks may have been set back, e.g. by a return to a
-	 * snapshot, and not its counters.
-	 */
-	most = (double)(max(now->tsc_after, now->at.tsc) - from->tsc);
-	if (report->vcpus && cycles > most * report->vcpus)
-		report->ticks = 0;
-	report->untimed = now->at.present && cycles > most * max(now->at.present, from->present);
-	if (report->untimed)
-		report->elapsed = 0;
-}
-
-void report_make(struct report *report, const struct watch *watch, const struct options *options,
-		 enum report_kind kind, const struct sample *base, const struct sample *now)
-{
-	static const struct sample zero;
-	const struct sample *from = base ? base : &zero;
-
-	*report = (struct report){
-		.kind = kind,
-		.restarted = base && restarted(watch, base, now),
-		.info = watch->info,
-		.time = now->at.time,
-		.own = now->reads_before + (base ? base->reads - base->reads_before : watch->reads),
-	};
-	if (!report->restarted) {
-		report->total = minus(now->total, from->total);
-		/* With -r, the total is not the sum of the rows, but read a little before them. */
-		report->total = greater(report->total, minus(sum_of_reasons(watch, now),
-							     sum_of_reasons(watch, from)));
-		make_rows(report, watch, options, from, now);
-	}
-	set_time(report, base, now);
-}
-
-static double ratio(double part, double whole)
-{
-	return whole > 0 ? part / whole : NAN;
-}
-
-double row_exits_percent(const struct report *report, const struct exitstat *stat)
-{
-	return 100 * ratio((double)stat->exits, (double)report->total.exits);
-}
-
-double row_cycles_percent(const struct report *report, const struct exitstat *stat)
-{
-	return 100 * ratio((double)stat->cycles, (double)report->total.cycles);
-}
-
-double row_exits_per_second(const struct report *report, const struct exitstat *stat)
-{
-	return ratio((double)stat->exits, report->elapsed);
-}
-
-double row_cycles_per_exit(const struct exitstat *stat)
-{
-	return ratio((double)stat->cycles, (double)stat->exits);
-}
-
-double row_time_percent(const struct report *report, const struct exitstat *stat)
-{
-	double percent = 100 * ratio((double)stat->cycles, (double)report->ticks * report->vcpus);
-
-	/* The counters are read a little after the time. */
-	return percent > 100 ? 100 : percent;
-}
-
-const char *scope_name(const struct exitstat_info *info)
-{
-	return info->scope == KVM_EXIT_STATS_SCOPE_VM ? "vm" :
-	       info->scope == KVM_EXIT_STATS_SCOPE_HOST ? "host" : "unknown";
-}
-
-const char *isa_name(const struct exitstat_info *info)
-{
-	return info->isa == KVM_EXIT_STATS_ISA_VMX ? "vmx" : "svm";
+	free(sample->vcpus);
+	sample->vcpus = NULL;
 }

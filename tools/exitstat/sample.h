@@ -1,21 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Samples of the counters, and the reports that are made of them.
+ * Samples of the counters
  */
 #ifndef SAMPLE_H
 #define SAMPLE_H
 
-#include "machine.h"
+#include "ledger.h"
 #include "options.h"
 #include "reasons.h"
+#include "vcpus.h"
 
 /* Which figures to read.  The first sample settles that. */
 struct watch {
-	struct exitstat_info info;
+	/* What the host serves, now and when the first sample was read */
+	struct exitstat_info info, at_first;
 	/* CPUIDs executed before the first sample */
 	unsigned int reads;
+	/* Read reasons, vCPUs, or both */
+	bool by_reason, by_vcpu;
 	/* All reasons are read, not only those of -r. */
 	bool complete;
+	/* Reasons that have not occurred are shown, too, so it matters which are defined. */
+	bool all;
+	/* It has been found out which are. */
+	bool settled;
+	/* Why the vCPUs could not be visited: an errno, or 0 */
+	int error;
 	size_t nr_reasons;
 	uint32_t reasons[REASONS_MAX];
 };
@@ -27,6 +37,14 @@ struct sample {
 	uint64_t tsc_after;
 	/* In the order of watch.reasons */
 	struct exitstat stats[REASONS_MAX];
+	/* Those that had exits since the sample before */
+	bool moved[REASONS_MAX];
+	/* What the VMM did on account of each, if the host tells */
+	struct exitstat_vmm vmm[REASONS_MAX];
+	bool vmm_known;
+	struct ledger ledger;
+	/* If they are watched: sample_free() frees them. */
+	struct vcpus *vcpus;
 	struct exitstat total;
 	/* Exits that are only in the total.  There may be more, as counters move on. */
 	struct exitstat other;
@@ -35,42 +53,6 @@ struct sample {
 	 * read, or before the total was, if CPUID is not watched.
 	 */
 	unsigned int reads, reads_before;
-};
-
-enum report_kind {
-	REPORT_SINCE_BOOT,
-	REPORT_INTERVAL,
-	REPORT_COMMAND,
-	/* The host serves no statistics.  Only metrics have such a report. */
-	REPORT_ABSENT,
-};
-
-struct row {
-	/* False if it stands for several reasons */
-	bool numbered;
-	uint32_t reason;
-	char name[REASON_NAME_MAX];
-	struct exitstat stat;
-};
-
-struct report {
-	enum report_kind kind;
-	/* The counters have started over, so there are no figures. */
-	bool restarted;
-	/* There are more cycles than time: what time the figures are about is not known. */
-	bool untimed;
-	struct exitstat_info info;
-	double time;
-	/* vCPUs, seconds and TSC ticks that the figures cover; 0: unknown */
-	unsigned int vcpus;
-	double elapsed;
-	uint64_t ticks;
-	/* How many of the CPUID exits are exitstat's own reads */
-	unsigned int own;
-	struct exitstat total;
-	size_t nr_rows;
-	/* One more row for the other reasons */
-	struct row rows[REASONS_MAX + 1];
 };
 
 /* Does the host serve statistics that this program knows?  One CPUID. */
@@ -83,30 +65,27 @@ bool watch_possible(void);
 int watch_init(struct watch *watch, const struct options *options, bool at_first);
 
 /*
- * Reads all that is watched.  previous is the sample before, NULL for the first one.
- * Returns false if the host no longer serves the statistics.
+ * Reads all that is watched into a sample that is {}, or of an earlier time.  previous is the
+ * sample before, NULL for the first one.  Returns false if the host no longer serves what is
+ * watched, or on an error.
  */
 bool sample_read(struct sample *sample, struct watch *watch, const struct sample *previous);
 
-/* Prints that there are no statistics.  Returns STATUS_ABSENT. */
-int complain_absent(void);
+void sample_free(struct sample *sample);
 
-/* Report what happened between base and now, or all until now if base is NULL. */
-void report_make(struct report *report, const struct watch *watch, const struct options *options,
-		 enum report_kind kind, const struct sample *base, const struct sample *now);
+/* Counters are lower than at the sample before, or those of another scope. */
+bool sample_restarted(const struct watch *watch, const struct sample *base,
+		      const struct sample *now);
 
-/* Derived figures of a row or of the total, NAN if there is none. */
-#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
-#error "What is not known is NAN, which -ffast-math and -ffinite-math-only break: leave them out"
-#endif
-double row_exits_percent(const struct report *report, const struct exitstat *stat);
-double row_cycles_percent(const struct report *report, const struct exitstat *stat);
-double row_exits_per_second(const struct report *report, const struct exitstat *stat);
-double row_cycles_per_exit(const struct exitstat *stat);
-/* Percent of the time of all vCPUs, 100 at most */
-double row_time_percent(const struct report *report, const struct exitstat *stat);
+/* Counters of the reasons that are watched, and what lies between two readings of them */
+struct exitstat sample_sum(const struct watch *watch, const struct sample *sample);
+struct exitstat exitstat_minus(struct exitstat a, struct exitstat b);
+struct exitstat exitstat_greater(struct exitstat a, struct exitstat b);
 
-const char *scope_name(const struct exitstat_info *info);
-const char *isa_name(const struct exitstat_info *info);
+/* Is it only the leaves of each vCPU that the host no longer serves? */
+bool watch_lacks_vcpus(const struct watch *watch);
+
+/* Prints why there is no sample.  Returns a status. */
+int complain_unread(const struct watch *watch);
 
 #endif /* SAMPLE_H */

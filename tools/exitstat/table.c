@@ -8,25 +8,70 @@
 #include <math.h>
 #include <string.h>
 
-enum { NUMBER, NAME, EXITS, EXITS_PERCENT, RATE, CYCLES, CYCLES_PERCENT, COST, TIME, NR_COLUMNS };
-
-static const struct column {
+struct column {
 	const char *title;
 	int width;
-} columns[NR_COLUMNS] = {
-	[NUMBER] = { "", 4 },
-	[NAME] = { "REASON", 20 },
-	[EXITS] = { "EXITS", 6 },
-	[EXITS_PERCENT] = { "EXIT%", 5 },
-	[RATE] = { "EXITS/s", 7 },
-	[CYCLES] = { "CYCLES", 6 },
-	[CYCLES_PERCENT] = { "CYC%", 5 },
-	[COST] = { "CYC/EXIT", 8 },
-	[TIME] = { "TIME%", 5 },
+	bool left;
 };
 
+enum {
+	NUMBER, NAME, EXITS, EXITS_PERCENT, RATE, CYCLES, CYCLES_PERCENT, COST, TIME, VMM,
+	NR_COLUMNS
+};
+
+static const struct column reason_columns[NR_COLUMNS] = {
+	[NUMBER] = { "", 4, false },
+	[NAME] = { "REASON", 20, true },
+	[EXITS] = { "EXITS", 6, false },
+	[EXITS_PERCENT] = { "EXIT%", 5, false },
+	[RATE] = { "EXITS/s", 7, false },
+	[CYCLES] = { "CYCLES", 6, false },
+	[CYCLES_PERCENT] = { "CYC%", 5, false },
+	[COST] = { "CYC/EXIT", 8, false },
+	[TIME] = { "TIME%", 5, false },
+	/* Only if the host tells */
+	[VMM] = { "VMM%", 5, false },
+};
+
+/* Of a vCPU.  The states are last, in the order of their numbers. */
+enum { V_CPU, V_EXITS, V_RATE, V_STATE };
+#define NR_VCPU_COLUMNS (V_STATE + KVM_EXIT_STATS_NR_STATES - 1)
+
+static const struct column vcpu_columns[NR_VCPU_COLUMNS] = {
+	[V_CPU] = { "CPU", 4, false },
+	[V_EXITS] = { "EXITS", 6, false },
+	[V_RATE] = { "EXITS/s", 7, false },
+	{ "guest", 7, false },
+	{ "exits", 7, false },
+	{ "VMM", 7, false },
+	{ "halted", 7, false },
+	{ "waiting", 7, false },
+	{ "asleep", 7, false },
+};
+
+/* Without states, there is what else says how long exits took. */
+enum { V_TIME = V_STATE, NR_STATELESS_COLUMNS };
+
+static const struct column stateless_columns[NR_STATELESS_COLUMNS] = {
+	[V_CPU] = { "CPU", 4, false },
+	[V_EXITS] = { "EXITS", 6, false },
+	[V_RATE] = { "EXITS/s", 7, false },
+	[V_TIME] = { "TIME%", 6, false },
+};
+
+/* Of any table */
+#define MAX_COLUMNS 10
+_Static_assert(NR_COLUMNS <= MAX_COLUMNS && NR_VCPU_COLUMNS <= MAX_COLUMNS, "MAX_COLUMNS");
+
 struct line {
-	char cell[NR_COLUMNS][REASON_NAME_MAX];
+	char cell[MAX_COLUMNS][REASON_NAME_MAX];
+};
+
+/* Columns that are as wide as what is in them */
+struct table {
+	const struct column *columns;
+	int nr_columns;
+	int width[MAX_COLUMNS];
 };
 
 #define CELL(line, column) (line)->cell[column], sizeof((line)->cell[column])
@@ -73,63 +118,139 @@ static void percent(char *text, size_t size, double value)
 		snprintf(text, size, "%.*f", value < 99.995 ? 2 : value < 9999.5 ? 1 : 0, value);
 }
 
-static struct line figures(const struct report *report, const struct exitstat *stat, bool raw)
+static struct line figures(const struct report *report, const struct row *row, bool raw)
 {
-	double cost = row_cycles_per_exit(stat);
+	double cost = row_cycles_per_exit(row);
 	struct line line = {};
 
-	whole(CELL(&line, EXITS), stat->exits, raw);
-	percent(CELL(&line, EXITS_PERCENT), row_exits_percent(report, stat));
-	fraction(CELL(&line, RATE), row_exits_per_second(report, stat), raw);
-	whole(CELL(&line, CYCLES), stat->cycles, raw);
-	percent(CELL(&line, CYCLES_PERCENT), row_cycles_percent(report, stat));
+	memcpy(line.cell[NAME], row->name, sizeof(row->name));
+	whole(CELL(&line, EXITS), row->stat.exits, raw);
+	percent(CELL(&line, EXITS_PERCENT), row_exits_percent(report, row));
+	fraction(CELL(&line, RATE), row_exits_per_second(report, row), raw);
+	whole(CELL(&line, CYCLES), row->stat.cycles, raw);
+	percent(CELL(&line, CYCLES_PERCENT), row_cycles_percent(report, row));
 	/* Fractions of a cycle mean nothing. */
 	fraction(CELL(&line, COST), raw ? cost : round(cost), raw);
-	percent(CELL(&line, TIME), row_time_percent(report, stat));
+	percent(CELL(&line, TIME), row_time_percent(report, row));
+	percent(CELL(&line, VMM), row_vmm_percent(report, row));
 	return line;
 }
 
+/* A few of SVM's names are longer than their column, for which there is no room beside VMM%. */
 static struct line row_line(const struct report *report, size_t i, bool raw)
 {
 	const struct row *row = &report->rows[i];
-	struct line line = figures(report, &row->stat, raw);
+	const int width = reason_columns[NAME].width;
+	struct line line = figures(report, row, raw);
 
 	/* SVM has a reason -1. */
 	if (row->numbered)
 		snprintf(CELL(&line, NUMBER), "%" PRId32, (int32_t)row->reason);
-	memcpy(line.cell[NAME], row->name, sizeof(row->name));
+	if (vmm_served(&report->info) && !raw && (int)strlen(row->name) > width)
+		strcpy(&line.cell[NAME][width - 1], "~");
 	return line;
 }
 
-static struct line total_line(const struct report *report, bool raw)
-{
-	struct line line = figures(report, &report->total, raw);
-
-	strcpy(line.cell[NAME], "total");
-	return line;
-}
-
-static struct line title_line(void)
+static struct line vcpu_line(const struct report *report, const struct vcpu_row *row, bool raw)
 {
 	struct line line = {};
 
-	for (int c = 0; c < NR_COLUMNS; c++)
-		snprintf(CELL(&line, c), "%s", columns[c].title);
+	snprintf(CELL(&line, V_CPU), "%u", row->cpu);
+	if (row->known)
+		whole(CELL(&line, V_EXITS), row->stat.exits, raw);
+	else
+		strcpy(line.cell[V_EXITS], "-");
+	fraction(CELL(&line, V_RATE), row->exits_per_second, raw);
+	if (!report->has_states)
+		percent(CELL(&line, V_TIME), row->time_percent);
+	for (unsigned int i = 1; report->has_states && i < KVM_EXIT_STATS_NR_STATES; i++)
+		percent(CELL(&line, V_STATE + i - 1), ledger_percent(&row->ledger, i));
 	return line;
 }
 
-static void widen(int width[static NR_COLUMNS], const struct line *line)
+static struct line all_vcpus_line(const struct report *report, bool raw)
 {
-	for (int c = 0; c < NR_COLUMNS; c++)
-		if ((int)strlen(line->cell[c]) > width[c])
-			width[c] = (int)strlen(line->cell[c]);
+	const struct row *total = &report->total;
+	struct vcpu_row all = {
+		.known = true,
+		.stat = total->stat,
+		.exits_per_second = row_exits_per_second(report, total),
+		.time_percent = row_time_percent(report, total),
+		.ledger = report->ledger,
+	};
+	struct line line = vcpu_line(report, &all, raw);
+
+	strcpy(line.cell[V_CPU], "all");
+	return line;
 }
 
-static void write_line(FILE *f, const int width[static NR_COLUMNS], const struct line *line)
+static struct table table_of(const struct column *columns, int nr_columns)
 {
-	for (int c = 0; c < NR_COLUMNS; c++)
-		fprintf(f, "%*s%c", c == NAME ? -width[c] : width[c], line->cell[c],
-			c == NR_COLUMNS - 1 ? '\n' : ' ');
+	struct table table = { .columns = columns, .nr_columns = nr_columns };
+
+	for (int c = 0; c < nr_columns; c++)
+		table.width[c] = columns[c].width;
+	return table;
+}
+
+static void widen(struct table *table, struct line line)
+{
+	for (int c = 0; c < table->nr_columns; c++)
+		if ((int)strlen(line.cell[c]) > table->width[c])
+			table->width[c] = (int)strlen(line.cell[c]);
+}
+
+static void write_line(FILE *f, const struct table *table, struct line line)
+{
+	for (int c = 0; c < table->nr_columns; c++)
+		fprintf(f, "%*s%c", table->columns[c].left ? -table->width[c] : table->width[c],
+			line.cell[c], c == table->nr_columns - 1 ? '\n' : ' ');
+}
+
+static void write_titles(FILE *f, const struct table *table)
+{
+	struct line line = {};
+
+	for (int c = 0; c < table->nr_columns; c++)
+		snprintf(CELL(&line, c), "%s", table->columns[c].title);
+	write_line(f, table, line);
+}
+
+static void format_ledger(FILE *f, const struct report *report, int digits)
+{
+	if (!report->vcpus)
+		fputs("all vCPUs:", f);
+	else
+		fprintf(f, "%u vCPU%s:", report->vcpus, report->vcpus == 1 ? "" : "s");
+	for (unsigned int i = 1; i < KVM_EXIT_STATS_NR_STATES; i++) {
+		double share = ledger_percent(&report->ledger, i);
+
+		fprintf(f, "%s %s ", i == 1 ? "" : ",", vcpu_columns[V_STATE + i - 1].title);
+		if (isnan(share))
+			fputc('-', f);
+		else
+			fprintf(f, "%.*f%s", digits, share, i == 1 ? " %" : "");
+	}
+}
+
+/* If it would not fit 80 columns, it does in whole numbers. */
+static void write_ledger(FILE *f, const struct report *report)
+{
+	char text[200] = "";
+	FILE *line;
+
+	if (!report->ledger.known)
+		return;
+	for (int digits = 1; digits >= 0; digits--) {
+		line = fmemopen(text, sizeof(text), "w");
+		if (!line)
+			return;
+		format_ledger(line, report, digits);
+		fclose(line);
+		if (strlen(text) <= 80)
+			break;
+	}
+	fprintf(f, "%s\n", text);
 }
 
 static void write_header(FILE *f, const struct report *report)
@@ -152,33 +273,99 @@ static void write_header(FILE *f, const struct report *report)
 	fputc('\n', f);
 }
 
+static void write_reasons(FILE *f, const struct report *report, const struct options *options)
+{
+	struct line total = figures(report, &report->total, options->raw);
+	struct table table = table_of(reason_columns, vmm_served(&report->info) ? NR_COLUMNS : VMM);
+
+	widen(&table, total);
+	for (size_t i = 0; i < report->nr_rows; i++)
+		widen(&table, row_line(report, i, options->raw));
+
+	if (!options->no_header)
+		write_titles(f, &table);
+	for (size_t i = 0; i < report->nr_rows; i++)
+		write_line(f, &table, row_line(report, i, options->raw));
+	write_line(f, &table, total);
+}
+
+/* The vCPUs without a row, a line that is folded before column 80 */
+static void write_unreached(FILE *f, const struct report *report)
+{
+	const size_t nr = report_nr_vcpus(report);
+	const char *before = "not reached (offline, or outside exitstat's affinity): CPU ";
+	struct vcpu_row row, other;
+	int column = 0;
+
+	for (size_t i = 0, last; i < nr; i = last + 1) {
+		char range[REASON_NAME_MAX];
+		int len;
+
+		last = i;
+		if (report_vcpu(report, i, &row))
+			continue;
+		while (last + 1 < nr && !report_vcpu(report, last + 1, &other) &&
+		       other.cpu == row.cpu + (last + 1 - i))
+			last++;
+		len = snprintf(range, sizeof(range), last == i ? "%u" : "%u-%u", row.cpu,
+			       row.cpu + (unsigned int)(last - i));
+		if (column && column + len > 77) {
+			before = ",\n  ";
+			column = 0;
+		}
+		column += fprintf(f, "%s%s", before, range);
+		before = ", ";
+	}
+	if (column)
+		fputc('\n', f);
+}
+
+static void write_vcpus(FILE *f, const struct report *report, const struct options *options)
+{
+	struct table table = report->has_states ?
+			     table_of(vcpu_columns, NR_VCPU_COLUMNS) :
+			     table_of(stateless_columns, NR_STATELESS_COLUMNS);
+	struct line all = all_vcpus_line(report, options->raw);
+	uint64_t reached = 0, shown = 0, most;
+	struct vcpu_row row;
+
+	widen(&table, all);
+	for (size_t i = 0; i < report_nr_vcpus(report); i++) {
+		if (!report_vcpu(report, i, &row))
+			continue;
+		widen(&table, vcpu_line(report, &row, options->raw));
+		reached++;
+	}
+	/* On a screen, there may not be a line for each; that which says so has room for one. */
+	most = options->top && reached > options->top + 1 ? options->top : reached;
+
+	if (!options->no_header) {
+		write_unreached(f, report);
+		write_titles(f, &table);
+	}
+	for (size_t i = 0; i < report_nr_vcpus(report); i++) {
+		if (!report_vcpu(report, i, &row) || shown == most)
+			continue;
+		write_line(f, &table, vcpu_line(report, &row, options->raw));
+		shown++;
+	}
+	if (shown < reached)
+		fprintf(f, "not shown: %" PRIu64 " vCPUs\n", reached - shown);
+	write_line(f, &table, all);
+}
+
 void table_write(FILE *f, const struct report *report, const struct options *options, bool first)
 {
-	struct line title = title_line(), total = total_line(report, options->raw), line;
-	int width[NR_COLUMNS];
-
 	if (!first)
 		fputc('\n', f);
-	if (!options->no_header)
+	if (!options->no_header) {
+		write_ledger(f, report);
 		write_header(f, report);
-	if (report->restarted) {
+	}
+	if (report->restarted)
 		fputs("restarted: the counters began anew, no figures for this report\n", f);
-		return;
-	}
-
-	for (int c = 0; c < NR_COLUMNS; c++)
-		width[c] = columns[c].width;
-	widen(width, &total);
-	for (size_t i = 0; i < report->nr_rows; i++) {
-		line = row_line(report, i, options->raw);
-		widen(width, &line);
-	}
-
-	if (!options->no_header)
-		write_line(f, width, &title);
-	for (size_t i = 0; i < report->nr_rows; i++) {
-		line = row_line(report, i, options->raw);
-		write_line(f, width, &line);
-	}
-	write_line(f, width, &total);
+	else if (report->by_vcpu)
+		write_vcpus(f, report, options);
+	else
+		write_reasons(f, report, options);
 }
