@@ -22,11 +22,17 @@
  *	hlt_wakeup	HLT that an interrupt ends, four exits: WRMSR to send the
  *			interrupt, HLT, the interrupt window, WRMSR to end the
  *			interrupt; and the guest's handler
+ *	preempted	the same MMIO write, which wakes a more important thread on this CPU:
+ *			it takes the CPU from the vCPU, and sleeps again
  *	total_N		CPUID leaf of the total, in a VM with N vCPUs
- *	reason_N	CPUID leaf of one reason, in a VM with N vCPUs
+ *	reason_N	CPUID leaf of one reason, likewise
+ *	pair_N		of exits and cycles for one reason
+ *	which_N		of which reasons have occurred
+ *	state_N		of a state of the ledger
+ *	vmm_N		of user space's time for one reason
  *
- * The last two kinds run only if the guest finds the leaves, in the scope that the host
- * has set.  CPUID is as the selftests' library sets it: all that KVM supports.
+ * Those with an N run only if the guest finds the leaves, in the scope that the host has
+ * set.  CPUID is as the selftests' library sets it: all that KVM supports.
  *
  * A batch is a loop that runs the instruction TRIPS times between two RDTSC.  A guest
  * runs BATCHES of these, and as many without the instruction.  The figure is the
@@ -36,6 +42,9 @@
  * The cost of a halt varies from trip to trip, so there a batch is one trip.  In one
  * process in five it differs by 39 instructions, so the figure is the median of several.
  */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -56,8 +65,8 @@
 /* The PIC's mask register */
 #define PORT 0x21
 #define USER_PORT 0x80
-/* With what user space does, a trip is longer, so that there are fewer in a batch. */
-#define USER_TRIPS 10
+/* Where a trip takes longer, there are fewer in a batch. */
+#define LONG_TRIPS 10
 #define DOORBELL_GPA 0xf0000000ULL
 #define LVT_TIMER 0x320
 #define LVT_TIMER_TSCDEADLINE (2 << 17)
@@ -142,10 +151,17 @@ BATCH(doorbell, "", "movl %%eax, (%[gpa])", [gpa]"r"(DOORBELL_GPA))
 BATCH(user_out, "mov %[port], %%edx", "outb %%al, %%dx", [port]"i"(USER_PORT))
 BATCH(halt, "", "cli\n\t" LOAD_MSR "\n\twrmsr\n\tsti\n\thlt",
       TO_MSR(APIC_BASE_MSR + (APIC_ICR >> 4), SELF_IPI))
-BATCH(total, "mov %[leaf], %%eax\n\txor %%ecx, %%ecx", "cpuid",
-      [leaf]"i"(KVM_EXIT_STATS_LEAF_EXITS))
-BATCH(reason, "mov %[leaf], %%eax\n\tmov %[reason], %%ecx", "cpuid",
-      [leaf]"i"(KVM_EXIT_STATS_LEAF_REASON_EXITS), [reason]"r"(cpuid_reason))
+
+#define LEAF_BATCH(name, leaf, index)					\
+	BATCH(name, "mov %[nr], %%eax\n\tmov %[ecx], %%ecx", "cpuid",	\
+	      [nr]"i"(KVM_EXIT_STATS_LEAF_##leaf), [ecx]"r"(index))
+
+LEAF_BATCH(total, EXITS, 0)
+LEAF_BATCH(reason, REASON_EXITS, cpuid_reason)
+LEAF_BATCH(pair, PAIR, cpuid_reason)
+LEAF_BATCH(which, WHICH, 0)
+LEAF_BATCH(state, LEDGER, KVM_EXIT_STATS_STATE_GUEST)
+LEAF_BATCH(vmm, VMM, cpuid_reason)
 
 static void take_interrupt(struct ex_regs *regs)
 {
@@ -180,14 +196,52 @@ static void setup_interrupts(struct kvm_vcpu *vcpu)
 	vm_install_exception_handler(vcpu->vm, VECTOR, take_interrupt);
 }
 
-static void setup_doorbell(struct kvm_vcpu *vcpu)
+static void ring_by(struct kvm_vcpu *vcpu, int fd)
 {
-	struct kvm_ioeventfd doorbell = { .addr = DOORBELL_GPA, .fd = eventfd(0, 0) };
+	struct kvm_ioeventfd doorbell = { .addr = DOORBELL_GPA, .fd = fd };
 
 	TEST_ASSERT(doorbell.fd >= 0, "no eventfd");
 	vm_ioctl(vcpu->vm, KVM_IOEVENTFD, &doorbell);
 	virt_pg_map(vcpu->vm, DOORBELL_GPA, DOORBELL_GPA);
 }
+
+static void setup_doorbell(struct kvm_vcpu *vcpu)
+{
+	ring_by(vcpu, eventfd(0, 0));
+}
+
+static void *is_woken(void *fd)
+{
+	uint64_t rings;
+
+	while (read((intptr_t)fd, &rings, sizeof(rings)) == sizeof(rings))
+		;
+	return NULL;
+}
+
+static void setup_preemption(struct kvm_vcpu *vcpu)
+{
+	const struct sched_param first = { .sched_priority = 1 };
+	intptr_t fd = eventfd(0, 0);
+	pthread_attr_t attr;
+	pthread_t thread;
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	pthread_attr_init(&attr);
+	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(&attr, SCHED_FIFO);
+	pthread_attr_setschedparam(&attr, &first);
+	/* It gets the CPU at once, and waits. */
+	TEST_ASSERT(!sched_setaffinity(0, sizeof(set), &set) &&
+		    !pthread_create(&thread, &attr, is_woken, (void *)fd), "no thread on CPU 0");
+	ring_by(vcpu, fd);
+}
+
+#define LEAF_OF(n, what)							\
+	{ #what "_" #n, what, .trips = LONG_TRIPS, .leaf = true, .nr_vcpus = n }
+#define LEAF(what) LEAF_OF(1, what), LEAF_OF(2, what), LEAF_OF(4, what)
 
 static const struct kind kinds[] = {
 	{ "cpuid", cpuid_1 },
@@ -200,14 +254,15 @@ static const struct kind kinds[] = {
 	  .setup = setup_interrupts },
 	{ "ept_misconfig", doorbell, .isa = VMX, .setup = setup_doorbell },
 	{ "npf", doorbell, .isa = SVM, .setup = setup_doorbell },
-	{ "user_space", user_out, .trips = USER_TRIPS },
+	{ "user_space", user_out, .trips = LONG_TRIPS },
 	{ "hlt_wakeup", halt, .varies = true, .prepare = x2apic_enable, .setup = setup_interrupts },
-	{ "total_1", total, .leaf = true },
-	{ "total_2", total, .leaf = true, .nr_vcpus = 2 },
-	{ "total_4", total, .leaf = true, .nr_vcpus = 4 },
-	{ "reason_1", reason, .leaf = true },
-	{ "reason_2", reason, .leaf = true, .nr_vcpus = 2 },
-	{ "reason_4", reason, .leaf = true, .nr_vcpus = 4 },
+	{ "preempted", doorbell, .trips = LONG_TRIPS, .setup = setup_preemption },
+	LEAF(total),
+	LEAF(reason),
+	LEAF(pair),
+	LEAF(which),
+	LEAF(state),
+	LEAF(vmm),
 };
 
 static bool has_leaves(void)

@@ -246,7 +246,7 @@ static enum scope scope_of(const struct flip_reader *f, int what, struct leaf_re
 	if (r.ebx != KVM_EXIT_STATS_SIGNATURE_EBX || r.ecx != KVM_EXIT_STATS_SIGNATURE_ECX ||
 	    r.edx != KVM_EXIT_STATS_SIGNATURE_EDX)
 		return NO_SCOPE;
-	r.eax -= 1 | oracle_isa() << 8;
+	r.eax -= 0x84000001 | oracle_isa() << 8;
 	return r.eax == 0x10000 ? VM : r.eax == 0x20000 ? HOST : NO_SCOPE;
 }
 

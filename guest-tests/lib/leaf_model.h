@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the leaves from 0x4ffffff0 to 0x4fffffff may answer, given what they have
+ * What the leaves from 0x4fffffe0 to 0x4fffffff may answer, given what they have
  * answered before, and the indices that a hostile guest asks for.
  *
  * Shared by the guest tests and by the tests that run guests of their own, so it
@@ -19,17 +19,22 @@
 #include "ktap.h"
 #include "kvm_exit_stats.h"
 
-#define LEAF_LOWEST 0x4ffffff0
+/* 7 leaves that are out of range, and 9 of this vCPU; then the same, and 9 of the VM or the host */
+#define LEAF_LOWEST 0x4fffffe0
 #define LEAF_HIGHEST 0x4fffffff
-#define NR_OUT_OF_RANGE (KVM_EXIT_STATS_LEAF_SIGNATURE - LEAF_LOWEST)
+#define NR_OUT_OF_RANGE 14
+#define NR_SERVED 9
 /* How many leaves are read for an index */
-#define NR_LEAVES_ASKED 7
+#define NR_LEAVES_ASKED (2 + NR_SERVED + 1)
+
+/* Of a test, on all vCPUs and VMs: a week each of 1000 */
+#define LEAF_NS_LIMIT (1000 * 7 * 86400 * 1000000000ull)
 
 /* All 16-bit values; powers of two and their neighbours; reasons with extra bits. */
 #define NR_SHORT_INDICES 0x10000
 #define NR_POWERS (32 * 3)
 #define NR_FLAGGED (4 * 128)
-#define NR_RANDOM 80000
+#define NR_RANDOM 19000
 #define NR_INDICES (NR_SHORT_INDICES + NR_POWERS + NR_FLAGGED + NR_RANDOM)
 
 struct leaf_regs {
@@ -43,6 +48,9 @@ enum leaf_kind {
 	LEAF_TOTAL_CYCLES,
 	LEAF_DEFINED,
 	LEAF_UNDEFINED,
+	LEAF_WHICH,
+	LEAF_LEDGER,
+	LEAF_VMM,
 	/* Only if the guest knows all its CPUIDs */
 	LEAF_OWN,
 	NR_LEAF_KINDS,
@@ -55,7 +63,19 @@ static const char * const leaf_kind_names[NR_LEAF_KINDS] = {
 	[LEAF_TOTAL_CYCLES] = "total cycles grow with each CPUID",
 	[LEAF_DEFINED] = "defined reasons never decrease, and zero the rest",
 	[LEAF_UNDEFINED] = "undefined reasons say so, and nothing else",
+	[LEAF_WHICH] = "those reasons have occurred that have figures, and no undefined ones",
+	[LEAF_LEDGER] = "states have a time, and what is none says so",
+	[LEAF_VMM] = "a reason's time in the VMM goes with returns to it",
 	[LEAF_OWN] = "CPUIDs executed are counted to the exit",
+};
+
+/* What was last read, and when */
+struct leaf_figures {
+	uint64_t total_exits, total_exits_at, total_cycles;
+	uint64_t exits[NR_REASONS];
+	uint64_t cycles[NR_REASONS];
+	uint64_t elapsed_ns;
+	uint64_t returns[NR_REASONS];
 };
 
 struct leaf_model {
@@ -73,10 +93,8 @@ struct leaf_model {
 	uint64_t checked[NR_LEAF_KINDS];
 	uint64_t wrong[NR_LEAF_KINDS];
 
-	/* What was last read, and when */
-	uint64_t total_exits, total_exits_at, total_cycles;
-	uint64_t exits[NR_REASONS];
-	uint64_t cycles[NR_REASONS];
+	/* Of the VM or the host, and of the one vCPU that executes CPUID */
+	struct leaf_figures all, own;
 	/* Exits of own_reason before the first of these CPUIDs */
 	uint64_t own_base;
 	bool own_base_known;
@@ -136,11 +154,16 @@ static inline bool hostile_index_is_special(uint32_t n)
 	return n < 256 || (n >= NR_SHORT_INDICES && n < NR_INDICES - NR_RANDOM);
 }
 
-/* The K-th of NR_LEAVES_ASKED: two that are out of range and vary, then the five. */
+/* The K-th of NR_LEAVES_ASKED: two that are out of range, all that are not, and one of this vCPU */
 static inline uint32_t hostile_leaf(uint32_t n, unsigned int k)
 {
-	return k < 2 ? LEAF_LOWEST + (n + 5 * k) % NR_OUT_OF_RANGE :
-		       KVM_EXIT_STATS_LEAF_SIGNATURE + k - 2;
+	uint32_t i = (n + 5 * k) % NR_OUT_OF_RANGE;
+
+	if (k < 2)
+		return LEAF_LOWEST + i + (i < 7 ? 0 : 9);
+	if (k < 2 + NR_SERVED)
+		return KVM_EXIT_STATS_LEAF_VMM + k - 2;
+	return KVM_EXIT_STATS_LEAF_VMM - KVM_EXIT_STATS_VCPU_OFFSET + n % NR_SERVED;
 }
 
 static inline bool leaf_is_growing(uint64_t value, uint64_t least, uint64_t limit, uint64_t *last)
@@ -160,30 +183,120 @@ static inline struct leaf_regs leaf_out_of_range(enum isa isa, struct leaf_regs 
 	return isa == SVM ? (struct leaf_regs){} : highest;
 }
 
+/* Bit I of the answers of WHICH */
+static inline bool leaf_bit(struct leaf_regs r, uint32_t i)
+{
+	return (i < 32 ? r.eax : i < 64 ? r.ebx : r.ecx) >> i % 32 & 1;
+}
+
+/*
+ * Has a bit for each reason of 96 that is known to have figures, none for those that can't, and
+ * leads no further than to the next one that has.
+ */
+static inline bool leaf_which_fits(const struct leaf_model *m, const struct leaf_figures *f,
+				   uint32_t index, struct leaf_regs r)
+{
+	const uint32_t first = index - index % KVM_EXIT_STATS_WHICH_REASONS;
+	uint32_t defined = 0, bits = __builtin_popcount(r.eax) + __builtin_popcount(r.ebx) +
+				     __builtin_popcount(r.ecx);
+
+	if (r.edx != KVM_EXIT_STATS_UNDEFINED &&
+	    (r.edx <= first || r.edx % KVM_EXIT_STATS_WHICH_REASONS))
+		return false;
+	for (uint32_t n = 0; n < NR_REASONS; n++) {
+		uint32_t reason = nth_reason(n), i = reason - first;
+		bool has = f->exits[n] || f->cycles[n];
+
+		if (!isa_defines(m->isa, reason) || reason < first)
+			continue;
+		if (i >= KVM_EXIT_STATS_WHICH_REASONS) {
+			if (has && r.edx > reason)
+				return false;
+			continue;
+		}
+		if (has ? !leaf_bit(r, i) : kvm_never_enables(m->isa, reason) && leaf_bit(r, i))
+			return false;
+		defined += leaf_bit(r, i);
+	}
+	return defined == bits;
+}
+
+/*
+ * The VM's time goes on, and no state has more.  The host's is less when a VM is gone.  A state
+ * may give some to another one when it ends.
+ */
+static inline bool leaf_ledger_fits(struct leaf_model *m, bool own, uint32_t state,
+				    struct leaf_regs r)
+{
+	struct leaf_figures *f = own ? &m->own : &m->all;
+	uint64_t ns = exits_in(r);
+
+	if (r.ecx || r.edx)
+		return false;
+	if (state != KVM_EXIT_STATS_STATE_ELAPSED)
+		return ns <= LEAF_NS_LIMIT;
+	if (!own && m->scope == KVM_EXIT_STATS_SCOPE_HOST)
+		return ns > 0 && ns <= LEAF_NS_LIMIT;
+	return leaf_is_growing(ns, f->elapsed_ns + 1, LEAF_NS_LIMIT, &f->elapsed_ns);
+}
+
+static inline bool leaf_vmm_fits(struct leaf_model *m, bool own, uint32_t reason,
+				 struct leaf_regs r)
+{
+	struct leaf_figures *f = own ? &m->own : &m->all;
+	uint64_t returns = exits_in(r), ns = (uint64_t)r.edx << 32 | r.ecx;
+
+	if ((!returns || kvm_never_enables(m->isa, reason)) && (returns || ns))
+		return false;
+	if (ns > LEAF_NS_LIMIT)
+		return false;
+	if (!own && m->scope == KVM_EXIT_STATS_SCOPE_HOST)
+		return returns <= m->limit;
+	return leaf_is_growing(returns, f->returns[reason_slot(reason)], m->limit,
+			       &f->returns[reason_slot(reason)]);
+}
+
 static inline bool leaf_fits(struct leaf_model *m, enum leaf_kind *kind, uint32_t leaf,
 			     uint32_t index, struct leaf_regs r, struct leaf_regs out_of_range)
 {
 	static const struct leaf_regs undefined = { .edx = KVM_EXIT_STATS_UNDEFINED };
 	const struct leaf_regs signature = {
-		.eax = 1 | m->isa << 8 | m->scope << 16,
+		.eax = 1 | m->isa << 8 | m->scope << 16 | 0x84000000,
 		.ebx = 0x454d564b, .ecx = 0x53746978, .edx = 0x73746174,
 	};
+	struct leaf_figures *f = leaf & 0x10 ? &m->all : &m->own;
 	uint64_t exits = exits_in(r), cycles = cycles_in(r), since;
+	uint32_t slot;
 
-	switch (leaf) {
+	switch (leaf | 0x10) {
 	case 0x4ffffffb:
 		*kind = LEAF_SIGNATURE;
 		return leaf_regs_equal(r, signature);
 	case 0x4ffffffc:
 		*kind = LEAF_TOTAL_EXITS;
-		since = m->executed - m->total_exits_at;
-		m->total_exits_at = m->executed;
-		return leaf_is_growing(exits, m->total_exits + since, m->limit, &m->total_exits) &&
+		since = m->executed - f->total_exits_at;
+		f->total_exits_at = m->executed;
+		return leaf_is_growing(exits, f->total_exits + since, m->limit, &f->total_exits) &&
 		       !r.ecx && !r.edx;
 	case 0x4ffffffd:
 		*kind = LEAF_TOTAL_CYCLES;
-		return leaf_is_growing(cycles, m->total_cycles + 1, m->limit, &m->total_cycles) &&
+		return leaf_is_growing(cycles, f->total_cycles + 1, m->limit, &f->total_cycles) &&
 		       !r.eax && !r.edx;
+	case 0x4ffffff8:
+		*kind = LEAF_LEDGER;
+		return index < 7 ? leaf_ledger_fits(m, !(leaf & 0x10), index, r) :
+				   leaf_regs_equal(r, undefined);
+	case 0x4ffffff7:
+		*kind = LEAF_VMM;
+		return isa_defines(m->isa, index) ?
+		       leaf_vmm_fits(m, !(leaf & 0x10), index, r) :
+		       leaf_regs_equal(r, undefined);
+	case 0x4ffffff9:
+		*kind = LEAF_WHICH;
+		return leaf_which_fits(m, f, index, r);
+	case 0x4ffffffa:
+		cycles = (uint64_t)r.edx << 32 | r.ecx;
+		/* fall through */
 	case 0x4ffffffe:
 	case 0x4fffffff:
 		if (!isa_defines(m->isa, index)) {
@@ -191,13 +304,17 @@ static inline bool leaf_fits(struct leaf_model *m, enum leaf_kind *kind, uint32_
 			return leaf_regs_equal(r, undefined);
 		}
 		*kind = LEAF_DEFINED;
-		if (r.edx || (kvm_never_enables(m->isa, index) && (exits || cycles)))
+		slot = reason_slot(index);
+		if (kvm_never_enables(m->isa, index) && (exits || cycles || r.edx))
 			return false;
-		if (leaf == 0x4fffffff)
-			return leaf_is_growing(cycles, m->cycles[reason_slot(index)], m->limit,
-					       &m->cycles[reason_slot(index)]) && !r.eax;
-		return leaf_is_growing(exits, m->exits[reason_slot(index)], m->limit,
-				       &m->exits[reason_slot(index)]) && !r.ecx;
+		if ((leaf | 0x10) == 0x4fffffff)
+			return leaf_is_growing(cycles, f->cycles[slot], m->limit,
+					       &f->cycles[slot]) && !r.eax && !r.edx;
+		if ((leaf | 0x10) == 0x4ffffffa &&
+		    !leaf_is_growing(cycles, f->cycles[slot], m->limit, &f->cycles[slot]))
+			return false;
+		return leaf_is_growing(exits, f->exits[slot], m->limit, &f->exits[slot]) &&
+		       ((leaf | 0x10) == 0x4ffffffa || (!r.ecx && !r.edx));
 	default:
 		*kind = LEAF_OUT_OF_RANGE;
 		return leaf_regs_equal(r, out_of_range);
@@ -214,11 +331,11 @@ static inline bool leaf_check(struct leaf_model *m, uint32_t leaf, uint32_t inde
 	if (ok && m->own_exact && leaf == 0x4ffffffe && index == m->own_reason) {
 		if (!m->own_base_known) {
 			m->own_base_known = true;
-			m->own_base = m->exits[reason_slot(index)] - m->executed;
+			m->own_base = m->all.exits[reason_slot(index)] - m->executed;
 		}
 		m->checked[kind]++;
 		kind = LEAF_OWN;
-		ok = m->exits[reason_slot(index)] == m->own_base + m->executed;
+		ok = m->all.exits[reason_slot(index)] == m->own_base + m->executed;
 	}
 	m->checked[kind]++;
 	/* Print all in one call, as there may be other threads. */

@@ -35,6 +35,13 @@ static inline void vm_stats(struct kvm_vm *vm, struct figures *f)
 	TEST_ASSERT(figures_read(path, f, NULL), "cannot read %s", path);
 }
 
+#define PARAM_EXIT_STATS "/sys/module/kvm/parameters/exit_stats"
+
+static inline void set_scope(const char *scope)
+{
+	oracle_write(PARAM_EXIT_STATS, scope);
+}
+
 /* Run a case in a process of its own: a failed assertion of the library ends it. */
 static inline void run_case(bool (*fn)(void), const char *name)
 {

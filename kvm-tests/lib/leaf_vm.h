@@ -260,11 +260,4 @@ static inline void leaf_vm_sweep(struct leaf_vm *v, int i, struct leaf_model *m,
 	}
 }
 
-#define PARAM_EXIT_STATS "/sys/module/kvm/parameters/exit_stats"
-
-static inline void set_scope(const char *scope)
-{
-	oracle_write(PARAM_EXIT_STATS, scope);
-}
-
 #endif /* LEAF_VM_H */
