@@ -26,7 +26,8 @@ def decimals($n): . * pow(10; $n) | round | tostring
 	| ("0" * ([$n + 1 - length, 0] | max) + .) | .[:length - $n] + "." + .[length - $n:];
 
 def names:
-	{ user_space: "OUT, to user space", hlt_wakeup: "HLT wake-up, 4 exits" } as $both
+	{ user_space: "OUT, to user space", hlt_wakeup: "HLT wake-up, 4 exits",
+		preempted: "MMIO, preempted" } as $both
 	| { cpuid: "CPUID", vmcall: "VMCALL", io: "IO_INSTRUCTION", msr_read: "MSR_READ",
 		msr_write: "MSR_WRITE", msr_write_fast: "MSR_WRITE, fast path",
 		ept_misconfig: "EPT_MISCONFIG" } as $vmx
@@ -99,8 +100,11 @@ def leaves:
 	| "Instructions for reading a leaf, more than for CPUID leaf 1:",
 	"",
 	([["leaf", "scope", "1 vCPU", "2 vCPUs", "4 vCPUs"]] +
-	 [(["total", "of all exits"], ["reason", "of one reason"]) as [$leaf, $name]
-	  | ("vm", "host") as $scope | $m.v["patched \($scope) cpuid"] as $leaf_1
+	 [(["total", "of all exits"], ["reason", "of one reason"], ["pair", "both of one reason"],
+		["which", "which reasons"], ["state", "a state"],
+		["vmm", "VMM, of one reason"]) as [$leaf, $name]
+	  | ("vm", "host") as $scope | select($m.v["patched \($scope) \($leaf)_1"])
+	  | $m.v["patched \($scope) cpuid"] as $leaf_1
 	  | [$name, $scope]
 		+ [(1, 2, 4) | $m.v["patched \($scope) \($leaf)_\(.)"] - $leaf_1 | signed]]
 	 | table);
