@@ -82,8 +82,8 @@ for run in "ept", "no-ept":
         near = {"%.*f%s" % (unit > 1, n / unit + d, suffix) for d in (-0.001, 0.001)}
         assert near & set(texts) or name not in texts, f"{name} {n}"' "$dir/one" "$1" "$2"
 }
-holds "the chart of exits shows them" charted exits 4
-holds "the chart of cycles shows them" charted cycles 5
+holds "the chart of exits shows them" charted exits 6
+holds "the chart of cycles shows them" charted cycles 7
 # shellcheck disable=SC2317 # holds calls it
 same() {
 	page two && "$top/scripts/report-page" "$dir/two" &&
@@ -98,7 +98,38 @@ other() {
 		! grep -q "<td>$(sum "$dir/one/ept")</td>" "$dir/other/index.html"
 }
 holds "other samples make another" other
-holds "six charts" [ "$(grep -c '^<svg' "$dir/one/index.html")" = 6 ]
+# charts NAME: how many a page has
+charts() { grep -c '^<svg' "$dir/$1/index.html"; }
+holds "eight charts" [ "$(charts one)" = 8 ]
+# The table's shares of the states are those of the ledgers, which add up.
+# shellcheck disable=SC2317 # holds calls it
+shares() {
+	"${python[@]}" 'import json, re, sys
+dir, states = sys.argv[1], ("guest", "exits", "vmm", "halted", "waiting", "asleep")
+page = open(dir + "/index.html").read().split("<h2>Where the time goes</h2>")[1].split("<h2>")[0]
+rows = [[re.sub("<[^>]*>", "", cell) for cell in re.findall("<t[hd][^>]*>.*?</t[hd]>", row)]
+        for row in page.split("<tr>") if "scope=\"row\"" in row]
+assert len(rows) == 8, rows
+for run, shown in ("ept", rows[:4]), ("no-ept", rows[4:]):
+    for row in shown:
+        ledger = json.load(open(f"{dir}/{run}/{row[0]}.json"))["ledger"]
+        whole = sum(ledger[state + "_ns"] for state in states)
+        for state, cell in zip(states, row[1:], strict=True):
+            share = 100 * ledger[state + "_ns"] / whole
+            figure = float(cell.replace("&lt;", "").replace("\u00a0%", ""))
+            assert abs(figure - share) < 0.1001, (run, row[0], state, cell, share)' "$dir/one"
+}
+holds "where the time goes is what the ledgers say" shares
+# shellcheck disable=SC2317 # holds calls it
+older() {
+	page older && : >"$dir/older/ledger.svg" &&
+		sed -i 's/"ledger":{[^}]*},//' "$dir/older"/*/*.json &&
+		! grep -q '"ledger"' "$dir/older"/*/*.json &&
+		"$top/scripts/report-page" "$dir/older" && [ "$(charts older)" = 6 ] &&
+		[ ! -e "$dir/older/ledger.svg" ] &&
+		! grep -q 'Where the time goes' "$dir/older/index.html"
+}
+holds "a host without the ledger has no chart of it" older
 # shellcheck disable=SC2317 # holds calls it
 well_formed() {
 	"${python[@]}" 'import re, sys, xml.dom.minidom
@@ -115,9 +146,11 @@ holds "that are well-formed and refer to nothing outside" well_formed
 picture() {
 	"${python[@]}" 'import sys, xml.dom.minidom
 texts = xml.dom.minidom.parse(sys.argv[1]).getElementsByTagName("text")
-assert any("other reasons" in t.toxml() for t in texts), "it has no key"' "$dir/one/picture.svg"
+assert any(sys.argv[2] in t.toxml() for t in texts), "it has no key"' "$dir/one/$1" "$2"
 }
-holds "the picture for other pages is well-formed and has a key" picture
+holds "the picture for other pages is well-formed and has a key" \
+	picture picture.svg "other reasons"
+holds "and so is the ledger's" picture ledger.svg waiting
 unknown=$(sed 's/<[^>]*>//g' "$dir/one/index.html" | grep -cwiE 'null|nan|inf|undefined' || true)
 holds "nothing is unknown" [ "$unknown" = 0 ]
 holds "says what a cycle is on an emulated machine" \

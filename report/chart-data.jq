@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The data of one chart, tab-separated, from the figures.
-#   jq -r --arg chart boot|time|phases|exits|cycles --arg run ID -f chart-data.jq figures.json
+#   jq -r --arg chart boot|time|ledger|phases|exits|cycles --arg run ID -f chart-data.jq \
+#      figures.json
 def bands: .colours | map(.name);
 # How often each band's reasons, from {NAME: exits}, and exitstat's own CPUIDs
 def banded($bands; $own): . as $of | ($bands[1:-1] | map($of[.] // 0)) as $named
@@ -22,6 +23,10 @@ bands as $bands | .colours as $colours
 	.runs[] | select(.id == $run)
 	| if $chart == "phases" then .phases[1:][] | [.begin, .end, .name]
 	  elif $chart == "boot" then .boot[] | [.time] + (.reasons | banded($bands; 0) | cumulated)
+	  elif $chart == "ledger" then
+		[.samples[] | select(.shares)]
+		| (.[] | [.begin] + (.shares | cumulated)),
+		  (.[-1:][] | [.end] + (.shares | map(0)))
 	  else
 		(.samples[] | .elapsed as $s | .own as $own | [.begin] + (.reasons | exits_by_name
 			| banded($bands; $own) | map(. / $s) | cumulated)),

@@ -6,6 +6,15 @@
 def colours: [
 	"#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#76b7b2",
 	"#edc948", "#b07aa1", "#9c755f", "#ff9da7"];
+# The states of the ledger, in the order of their bands
+def states: [
+	["guest", "#59a14f"], ["exits", "#e15759"], ["VMM", "#f28e2b"], ["halted", "#c9c5bd"],
+	["waiting", "#edc948"], ["asleep", "#b07aa1"]] | map({name: .[0], colour: .[1]});
+# Of the ledger, the states' shares in percent; null if the host does not tell
+def shares: .ledger as $of
+	| if $of == null then null
+	  else [states[].name | $of["\(ascii_downcase)_ns"]] | add as $all
+		| if $all == 0 then null else map(100 * . / $all) end end;
 def own_name: "CPUID by exitstat";
 def rest_name: "other reasons";
 
@@ -39,9 +48,9 @@ def run: . as $run
 	  then error("\(.id): the counters were restarted") else . end
 	| (.samples[0].time - .samples[0].elapsed) as $start
 	| (.samples | map({begin: (.time - .elapsed - $start), end: (.time - $start), elapsed,
-		own: .own_cpuids, exits: .total.exits, reasons})) as $samples
+		own: .own_cpuids, exits: .total.exits, reasons, shares: shares})) as $samples
 	| (.host | snapshots) as $boot
-	| {id, title, vcpus: .samples[0].vcpus,
+	| {id, title, vcpus: [.samples[].vcpus | select(.)][0],
 	   interval: ([.samples[1:][].elapsed] | sort | .[length / 2 | floor]),
 	   whole: {samples: (.samples | length), exits: (.samples | sum(.total.exits)),
 		cycles: (.samples | sum(.total.cycles)), own: (.samples | sum(.own_cpuids)),
@@ -56,6 +65,7 @@ def run: . as $run
 		   exits: $r.total.exits, cycles: $r.total.cycles, $own,
 		   without_own: (([$r.total.exits - $own, 0] | max) / $r.elapsed),
 		   defined: ($r.reasons | length), reasons: ([$r] | by_reason | happened),
+		   shares: ($r | shares),
 		   rate: ($r.total.exits / $r.elapsed),
 		   lowest: ($rates | min), highest: ($rates | max)}],
 	   samples: $samples[1:], boot: $boot, quarters: ($boot | quarters)};
@@ -68,4 +78,4 @@ $runs | map(run) as $runs
 	| sort_by(-.weight) | .[:colours | length]
 	| [., colours] | transpose | map({name: .[0].name, colour: .[1]})
 | [{name: own_name, colour: "#6b7280"}] + . + [{name: rest_name, colour: "#d0c9b8"}]
-| {machine: $machine[0], colours: ., runs: $runs}
+| {machine: $machine[0], colours: ., states: states, runs: $runs}

@@ -23,6 +23,9 @@ def left: "<td class=\"text\">\(.)</td>";
   def swatch: "<span class=\"swatch\" style=\"background:\(colour)\"></span>";
   def reason: "<span class=\"reason\">\(swatch)\(esc)</span>";
   def legend: "<p class=\"legend\">" + ([$f.colours[] | .name | reason] | join(" ")) + "</p>";
+  def state: "<span class=\"reason\"><span class=\"swatch\" style=\"background:\(.colour)\"></span>"
+	+ "\(.name | esc)</span>";
+  def states_legend: "<p class=\"legend\">" + ([$f.states[] | state] | join(" ")) + "</p>";
   def chart($name; $caption): "<figure><div class=\"scroll\">\n<!-- chart \($name) -->\n</div>"
 	+ "<figcaption>\($caption)</figcaption></figure>";
   def named($name): [.reasons[] | select(.name == $name)][0] // {exits: 0, cycles: 0};
@@ -57,6 +60,12 @@ def left: "<td class=\"text\">\(.)</td>";
   def phase_table: table(""; ["Phase", "Time", "Exits", "per second", "lowest – highest",
 		"Cycles", "per exit", "exitstat’s own", "<Most frequent"];
 	.phases | to_entries | map(.key as $i | .value | phase_row($i == 0)) | join("\n"));
+  def share: if . == null then "–" else percent end;
+  def ledger_row: "<tr>" + (.name | esc | th)
+	+ (.shares // [range($f.states | length) | null] | map(share | td) | join("")) + "</tr>";
+  def ledger_table: table(""; ["<Phase"] + ($f.states | map(.name | cap));
+	.phases | map(ledger_row) | join("\n"));
+  def has_ledger: any(.samples[]; .shares);
   def reason_row($whole): "<tr>" + (.name | reason | th)
 	+ ([(.exits | n), of(.exits; $whole.exits), (.cycles | n),
 		of(.cycles; $whole.cycles), (.cycles / .exits | n)] | map(td) | join("")) + "</tr>";
@@ -154,6 +163,12 @@ def left: "<td class=\"text\">\(.)</td>";
 		+ "exits so far, up to the first process.") end),
 	chart("time-\(.id)"; "From the first process on, \(.title | esc): exits per second "
 		+ "of each interval of \(.interval | ms), as the guest reads them itself.")),
+  (select(any($with, $without; has_ledger)) | "<h2>Where the time goes</h2>",
+	"<p>Where the vCPUs’ time went: the guest itself, exits, the VMM (here, QEMU), halted, "
+	+ "waiting for a CPU of the host, or asleep there.</p>", states_legend,
+	([$with, $without][] | select(has_ledger)
+		| chart("ledger-\(.id)"; "\(.title | cap): shares of the vCPUs’ time, "
+			+ "in each interval of \(.interval | ms)."), ledger_table)),
   "<h2>By reason</h2>",
   chart("exits"; "Exits in boot and all phases: full colour with \($ept), pale without."),
   chart("cycles"; "Cycles in boot and all phases: full colour with \($ept), pale without."),

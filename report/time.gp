@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Exits per second over time, stacked by reason, with the phases named above.
+# Exits per second over time, stacked by reason, or shares of the vCPUs' time, stacked by state,
+# with the phases named above.
 stats data using 1 name "TIME" nooutput
 height = alone ? 500 : 440
 load style
 set tmargin 6
 if (alone) set rmargin 27; else set rmargin 8
 set xlabel "seconds since the guest's kernel has had a clock"
-set ylabel "exits per second"
+if (shares) set format y "%.0f %%"
+set ylabel shares ? "of the vCPUs' time" : "exits per second"
 set xrange [TIME_min:TIME_max]
 set yrange [0:most]
 set style arrow 1 nohead lt 1 lw 1 lc rgb "#8c959f"
