@@ -341,6 +341,16 @@ static __always_inline void kvm_exit_stats_exit_to_user(struct kvm_vcpu *vcpu)
 	vcpu->arch.exit_stats.ledger.by_exit = true;
 }
 
+/*
+ * If KVM_RUN returns by @r, then not on account of an exit: there was none, as with
+ * requests.  But what is to be completed, an exit has left.
+ */
+static __always_inline void kvm_exit_stats_no_exit(struct kvm_vcpu *vcpu, int r)
+{
+	if (r <= 0 && !vcpu->arch.complete_userspace_io)
+		kvm_exit_stats_cancel(vcpu);
+}
+
 static __always_inline void kvm_exit_stats_halt_begin(struct kvm_vcpu *vcpu)
 {
 	if (static_branch_unlikely(&kvm_exit_stats_enabled))
@@ -463,6 +473,10 @@ static inline void kvm_exit_stats_run_end(struct kvm_vcpu *vcpu)
 }
 
 static inline void kvm_exit_stats_exit_to_user(struct kvm_vcpu *vcpu)
+{
+}
+
+static inline void kvm_exit_stats_no_exit(struct kvm_vcpu *vcpu, int r)
 {
 }
 

@@ -313,6 +313,7 @@ struct kvm_vcpu {
 		struct {
 			bool halted;
 		} apf;
+		int (*complete_userspace_io)(struct kvm_vcpu *vcpu);
 		int cpuid_nent;
 		struct kvm_cpuid_entry2 *cpuid_entries;
 		struct kvm_vcpu_exit_stats exit_stats;

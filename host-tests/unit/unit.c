@@ -1570,7 +1570,7 @@ static void the_vmm_is_billed_to_the_exit_that_asked(void **state)
 	kvm_exit_stats_complete(vcpu);
 	exit_of(vcpu, 12, 1);
 	/* A request asks, before the guest is entered */
-	kvm_exit_stats_cancel(vcpu);
+	kvm_exit_stats_no_exit(vcpu, 0);
 	kvm_exit_stats_exit_to_user(vcpu);
 	return_from_run(vcpu);
 	elapse(10000);
