@@ -61,6 +61,7 @@ static int exit_stats_policy __read_mostly = SCOPE_VM;
 static bool exit_stats_fold __read_mostly;
 const struct kvm_exit_stats_isa *kvm_exit_stats_isa __read_mostly;
 
+/* Guests that read by these parameters, which may take a while */
 DEFINE_STATIC_SRCU(kvm_exit_stats_srcu);
 
 /*

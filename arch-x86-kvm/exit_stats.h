@@ -342,8 +342,8 @@ static __always_inline void kvm_exit_stats_exit_to_user(struct kvm_vcpu *vcpu)
 }
 
 /*
- * If KVM_RUN returns by @r, then not on account of an exit: there was none, as with
- * requests.  But what is to be completed, an exit has left.
+ * If KVM_RUN returns by @r, then not on account of an exit: there was none, as
+ * with requests.  But what is to be completed, an exit has left.
  */
 static __always_inline void kvm_exit_stats_no_exit(struct kvm_vcpu *vcpu, int r)
 {
