@@ -62,8 +62,11 @@ boot() {
 
 # cut_sections DIR: each section of the console to a file.  Without the marker at its end it is
 # truncated, and there is none.  NAME.status is what the command that printed it ended with.
+#
+# The kernel warns of slow clocks at any time, also amid a line: that is taken out first.
 cut_sections() {
-	tr -d '\r' <"$1/console.log" | awk -v dir="$1" '
+	tr -d '\r' <"$1/console.log" |
+		sed -Ez 's/(hrtimer: interrupt took|clocksource:) [^\n]*\n//g' | awk -v dir="$1" '
 		index($0, "### begin ") == 1 { name = $3; body = ""; on = 1; next }
 		on && index($0, "### end " name " ") == 1 {
 			printf "%s", body >(dir "/" name ".section")
