@@ -60,6 +60,7 @@ static DEFINE_MUTEX(kvm_exit_stats_lock);
 static int exit_stats_policy __read_mostly = SCOPE_VM;
 static bool exit_stats_fold __read_mostly;
 const struct kvm_exit_stats_isa *kvm_exit_stats_isa __read_mostly;
+static bool kvm_exit_stats_has_vendor;
 
 /* Guests that read by these parameters, which may take a while */
 DEFINE_STATIC_SRCU(kvm_exit_stats_srcu);
@@ -91,7 +92,8 @@ static void kvm_exit_stats_drop_intervals(void)
 
 static void kvm_exit_stats_update(void)
 {
-	bool enable = kvm_exit_stats_isa && exit_stats_policy != SCOPE_OFF;
+	bool enable = kvm_exit_stats_has_vendor &&
+		      exit_stats_policy != SCOPE_OFF;
 
 	lockdep_assert_held(&kvm_exit_stats_lock);
 
@@ -128,7 +130,7 @@ static void kvm_exit_stats_wait_for_readers(void)
 {
 	lockdep_assert_held(&kvm_exit_stats_lock);
 
-	if (kvm_exit_stats_isa)
+	if (kvm_exit_stats_has_vendor)
 		synchronize_srcu(&kvm_exit_stats_srcu);
 }
 
@@ -192,7 +194,11 @@ MODULE_PARM_DESC(exit_stats_fold,
 void kvm_exit_stats_set_isa(u32 id)
 {
 	mutex_lock(&kvm_exit_stats_lock);
-	kvm_exit_stats_isa = kvm_exit_stats_find_isa(id);
+	kvm_exit_stats_has_vendor = id;
+	if (id) {
+		kvm_exit_stats_isa = kvm_exit_stats_find_isa(id);
+		kvm_exit_stats_init_binary();
+	}
 	kvm_exit_stats_update();
 	mutex_unlock(&kvm_exit_stats_lock);
 }

@@ -81,6 +81,8 @@ struct kvm_exit_stats_range {
 struct kvm_exit_stats_isa {
 	/* KVM_EXIT_STATS_ISA_* */
 	u32 id;
+	/* In the names of binary statistics, as are those of the reasons: ABI */
+	const char *name;
 	/* The part of the vendor module's exit reason that is the reason */
 	u32 mask;
 	/* Reasons below this are their own slots, also if they aren't defined. */
@@ -100,8 +102,8 @@ struct kvm_exit_stats_isa {
 };
 
 /*
- * NULL if no vendor module is loaded.  Constant while there are VMs, as these
- * pin the vendor module.
+ * NULL until a vendor module is loaded.  Files of statistics keep a VM, but not
+ * the vendor module, so this stays when that goes.
  */
 extern const struct kvm_exit_stats_isa *kvm_exit_stats_isa;
 
@@ -114,6 +116,7 @@ bool kvm_exit_stats_is_of_host(const struct kvm_exit_stats_isa *isa,
 			       u32 reason);
 
 void kvm_exit_stats_set_isa(u32 id);
+void kvm_exit_stats_init_binary(void);
 int kvm_exit_stats_check_cap(void);
 int kvm_exit_stats_enable_cap(struct kvm *kvm, u64 scope);
 void kvm_exit_stats_vcpu_init(struct kvm_vcpu *vcpu);
@@ -135,6 +138,8 @@ struct kvm_cpuid_entry2 *__kvm_exit_stats_cpuid_entry(struct kvm_vcpu *vcpu,
 u32 kvm_exit_stats_slot(struct kvm_vcpu *vcpu);
 u64 kvm_exit_stats_total(const struct kvm_exit_stats *stats, bool cycles);
 u64 kvm_exit_stats_neg_cycles_since(u64 start);
+
+extern const char * const kvm_exit_stats_state_names[];
 
 void kvm_exit_stats_end_ledgers(void);
 void __kvm_exit_stats_run_begin(struct kvm_vcpu *vcpu);

@@ -39,7 +39,7 @@ static void kvm_exit_stats_print_reason(struct seq_file *m, const char *whose,
 	} else {
 		reason = kvm_exit_stats_reason_of(isa, slot);
 		seq_printf(m, "%s%u ", whose, reason);
-		name = kvm_exit_stats_name_of(isa, reason);
+		name = kvm_exit_stats_name_of(isa, reason) ?: "unnamed";
 	}
 
 	/* SVM's names have blanks, which would make them two words. */
@@ -177,23 +177,13 @@ static int kvm_exit_stats_vcpu_show(struct seq_file *m, void *v)
 }
 DEFINE_SHOW_ATTRIBUTE(kvm_exit_stats_vcpu);
 
-static const char * const kvm_exit_stats_states[] = {
-	[KVM_EXIT_STATS_STATE_ELAPSED]	= "elapsed",
-	[KVM_EXIT_STATS_STATE_GUEST]	= "guest",
-	[KVM_EXIT_STATS_STATE_EXITS]	= "exits",
-	[KVM_EXIT_STATS_STATE_VMM]	= "vmm",
-	[KVM_EXIT_STATS_STATE_HALTED]	= "halted",
-	[KVM_EXIT_STATS_STATE_WAITING]	= "waiting",
-	[KVM_EXIT_STATS_STATE_ASLEEP]	= "asleep",
-};
-
 /* A line is a state and nanoseconds. */
 static void kvm_exit_stats_print_ledger(struct seq_file *m, const u64 *ns)
 {
 	u32 state;
 
 	for (state = 0; state < KVM_EXIT_STATS_NR_STATES; state++)
-		seq_printf(m, "%s %llu\n", kvm_exit_stats_states[state],
+		seq_printf(m, "%s %llu\n", kvm_exit_stats_state_names[state],
 			   ns[state]);
 }
 

@@ -69,6 +69,7 @@ static_assert(SVM_OTHER < KVM_EXIT_STATS_NR_SLOTS);
 static const struct kvm_exit_stats_isa kvm_exit_stats_isas[] = {
 	{
 		.id		= KVM_EXIT_STATS_ISA_VMX,
+		.name		= "vmx",
 		.mask		= 0xffff,
 		.nr_direct	= VMX_OTHER,
 		.other		= VMX_OTHER,
@@ -81,6 +82,7 @@ static const struct kvm_exit_stats_isa kvm_exit_stats_isas[] = {
 	},
 	{
 		.id		= KVM_EXIT_STATS_ISA_SVM,
+		.name		= "svm",
 		.mask		= 0xffffffff,
 		.nr_direct	= SVM_NR_DIRECT,
 		.other		= SVM_OTHER,
@@ -136,6 +138,7 @@ u32 kvm_exit_stats_reason_of(const struct kvm_exit_stats_isa *isa, u32 slot)
 	return slot;
 }
 
+/* NULL if the uapi has no name for the reason. */
 const char *kvm_exit_stats_name_of(const struct kvm_exit_stats_isa *isa,
 				   u32 reason)
 {
@@ -146,7 +149,7 @@ const char *kvm_exit_stats_name_of(const struct kvm_exit_stats_isa *isa,
 			return isa->names[i].name;
 	}
 
-	return "unnamed";
+	return NULL;
 }
 
 bool kvm_exit_stats_is_of_host(const struct kvm_exit_stats_isa *isa, u32 reason)

@@ -33,6 +33,17 @@ DEFINE_STATIC_SRCU(ledger_vms_srcu);
  */
 #define STATE_UNKNOWN	KVM_EXIT_STATS_STATE_ELAPSED
 
+/* They are in the names of binary statistics: ABI. */
+const char * const kvm_exit_stats_state_names[] = {
+	[KVM_EXIT_STATS_STATE_ELAPSED]	= "elapsed",
+	[KVM_EXIT_STATS_STATE_GUEST]	= "guest",
+	[KVM_EXIT_STATS_STATE_EXITS]	= "exits",
+	[KVM_EXIT_STATS_STATE_VMM]	= "vmm",
+	[KVM_EXIT_STATS_STATE_HALTED]	= "halted",
+	[KVM_EXIT_STATS_STATE_WAITING]	= "waiting",
+	[KVM_EXIT_STATS_STATE_ASLEEP]	= "asleep",
+};
+
 static u64 ledger_cycles(struct kvm_vcpu *vcpu)
 {
 	return kvm_exit_stats_total(&vcpu->arch.exit_stats.stats, true);

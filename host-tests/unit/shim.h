@@ -8,7 +8,9 @@
 #define SHIM_H
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,12 +26,16 @@ typedef unsigned long long u64;
 typedef long long s64;
 typedef uint32_t u32;
 typedef uint16_t u16;
+typedef int16_t s16;
 typedef uint8_t u8;
 
 #undef __always_inline
 #define __always_inline inline __attribute__((__always_inline__))
 #define noinline __attribute__((__noinline__))
 #define __read_mostly
+#define __user
+#define WARN_ON_ONCE(x) assert(!(x))
+#define __printf(string, first) __attribute__((__format__(__printf__, string, first)))
 #define EXPORT_SYMBOL_FOR_KVM_INTERNAL(sym) extern int shim_export_##sym
 #define __aligned(n) __attribute__((aligned(n)))
 #define ____cacheline_aligned __aligned(64)
@@ -304,8 +310,14 @@ struct kvm_cpuid_entry2 {
 
 struct kvm;
 
+struct kvm_vcpu_stat {
+	u64 own;
+};
+
 struct kvm_vcpu {
 	struct kvm *kvm;
+	char stats_id[48];
+	struct kvm_vcpu_stat stat;
 	/* The vendor module has it somewhere. */
 	u32 exit_reason;
 	bool preempted;
@@ -357,9 +369,15 @@ static inline u64 kvm_scale_tsc(u64 tsc, u64 ratio)
 	return (unsigned __int128)tsc * ratio >> 48;
 }
 
+struct kvm_vm_stat {
+	u64 own;
+};
+
 #define SHIM_VCPUS 3
 struct kvm {
 	struct kvm *vm_list;
+	char stats_id[48];
+	struct kvm_vm_stat stat;
 	struct dentry *debugfs_dentry;
 	struct mutex lock;
 	int created_vcpus;
@@ -474,6 +492,60 @@ static inline void debugfs_create_file(const char *name, mode_t mode, struct den
 {
 	assert(!strncmp(name, "exit_stats", strlen("exit_stats")) && mode == 0400 &&
 	       (fops->show || fops->sops));
+}
+
+/*
+ * Binary statistics.  KVM's own are one each here.  A file is a header, an id,
+ * descriptors and values.
+ */
+#define GFP_KERNEL 0
+#define KVM_STATS_NAME_SIZE 48
+#define KVM_STATS_TYPE_CUMULATIVE 0x00
+#define KVM_STATS_TYPE_INSTANT 0x01
+#define KVM_STATS_UNIT_MASK 0xf0
+#define KVM_STATS_UNIT_NONE 0x00
+#define KVM_STATS_UNIT_SECONDS 0x20
+#define KVM_STATS_UNIT_CYCLES 0x30
+#define KVM_STATS_BASE_POW10 0x000
+
+extern const struct kvm_stats_header {
+	u32 flags, name_size, num_desc, id_offset, desc_offset, data_offset;
+} kvm_vm_stats_header, kvm_vcpu_stats_header;
+
+extern const struct kvm_stats_desc {
+	u32 flags;
+	s16 exponent;
+	u16 size;
+	u32 offset;
+	u32 bucket_size;
+	char name[KVM_STATS_NAME_SIZE];
+} kvm_vm_stats_desc[1], kvm_vcpu_stats_desc[1];
+
+#define kvzalloc(size, flags) calloc(1, size)
+#define kvfree(p) free(p)
+
+/* Like the kernel's, but that all of it is in one piece */
+static inline ssize_t kvm_stats_read(char *id, const struct kvm_stats_header *header,
+				     const struct kvm_stats_desc *desc, void *stats,
+				     size_t size_stats, char *buffer, size_t size, loff_t *offset)
+{
+	size_t end = header->data_offset + size_stats, n;
+	char *file = calloc(1, end);
+
+	memcpy(file, header, sizeof(*header));
+	memcpy(file + header->id_offset, id, KVM_STATS_NAME_SIZE);
+	/* Who doesn't read these need not have them. */
+	if (desc)
+		memcpy(file + header->desc_offset, desc, header->num_desc * sizeof(*desc));
+	if (stats)
+		memcpy(file + header->data_offset, stats, size_stats);
+	n = (size_t)*offset > end ? 0 : min(size, end - *offset);
+	assert(desc || *offset >= header->data_offset || *offset + n <= header->desc_offset);
+	assert(stats || *offset + n <= header->data_offset);
+	memcpy(buffer, file + *offset, n);
+	*offset += n;
+	free(file);
+	return n;
 }
 
 #endif /* SHIM_H */

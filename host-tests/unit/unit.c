@@ -6,6 +6,7 @@
 #include "exit_stats_isa.c"
 #include "exit_stats_debugfs.c"
 #include "exit_stats_ledger.c"
+#include "exit_stats_binary.c"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,6 +27,16 @@ int shim_masked;
 char shim_trace[200];
 struct mutex kvm_lock;
 struct kvm *vm_list;
+
+#define OWN_DATA (sizeof(struct kvm_stats_header) + KVM_STATS_NAME_SIZE + \
+		  sizeof(struct kvm_stats_desc))
+#define OWN_HEADER \
+	{ 0, KVM_STATS_NAME_SIZE, 1, sizeof(struct kvm_stats_header), \
+	  sizeof(struct kvm_stats_header) + KVM_STATS_NAME_SIZE, OWN_DATA }
+const struct kvm_stats_header kvm_vm_stats_header = OWN_HEADER;
+const struct kvm_stats_header kvm_vcpu_stats_header = OWN_HEADER;
+const struct kvm_stats_desc kvm_vm_stats_desc[] = { { .size = 1, .name = "own" } };
+const struct kvm_stats_desc kvm_vcpu_stats_desc[] = { { .size = 1, .name = "own" } };
 
 static struct kvm vm[2];
 
@@ -1692,6 +1703,172 @@ static void debugfs_shows_the_ledger(void **state)
  * Whatever a vCPU does, in any order: each state has exactly its time, and user space's
  * is that of the reasons, and of none.
  */
+/* What a file of binary statistics holds */
+static struct {
+	struct kvm_stats_header header;
+	char id[KVM_STATS_NAME_SIZE];
+	struct kvm_stats_desc desc[500];
+	u64 values[500];
+} file;
+
+static ssize_t read_stats(struct kvm_vcpu *vcpu, void *to, size_t size, loff_t offset)
+{
+	loff_t end = offset;
+	ssize_t n = vcpu ? kvm_arch_vcpu_stats_read(vcpu, to, size, &end) :
+			   kvm_arch_vm_stats_read(&vm[0], to, size, &end);
+
+	assert_int_equal(end, offset + n);
+	return n;
+}
+
+/* Read the file of the vCPU, or else of the first VM, as user space does. */
+static void read_file(struct kvm_vcpu *vcpu)
+{
+	const struct kvm_stats_header *h = &file.header;
+	size_t size_descs, size_values;
+
+	memset(&file, 0xff, sizeof(file));
+	assert_int_equal(read_stats(vcpu, &file.header, sizeof(file.header), 0), sizeof(*h));
+	assert_true(h->num_desc <= ARRAY_SIZE(file.desc));
+	size_descs = h->num_desc * sizeof(file.desc[0]);
+	size_values = h->num_desc * sizeof(u64);
+	assert_int_equal(h->data_offset, h->desc_offset + size_descs);
+	assert_int_equal(read_stats(vcpu, file.id, sizeof(file.id), h->id_offset),
+			 sizeof(file.id));
+	assert_int_equal(read_stats(vcpu, file.desc, size_descs, h->desc_offset), size_descs);
+	/* There is no more of it. */
+	assert_int_equal(read_stats(vcpu, file.values, sizeof(file.values), h->data_offset),
+			 size_values);
+	assert_int_equal(read_stats(vcpu, file.values, 1, h->data_offset + size_values), 0);
+	for (u32 i = 0; i < h->num_desc; i++) {
+		assert_int_equal(file.desc[i].offset, i * sizeof(u64));
+		assert_int_equal(file.desc[i].size, 1);
+		assert_int_equal(file.desc[i].bucket_size, 0);
+	}
+}
+
+static u64 file_value(const char *name)
+{
+	for (u32 i = 0; i < file.header.num_desc; i++) {
+		const struct kvm_stats_desc *desc = &file.desc[i];
+		bool ns = strstr(name, "_ns"), cycles = strstr(name, "_cycles");
+		bool back = ns && !strstr(name, "time_elapsed_ns");
+
+		if (strcmp(desc->name, name))
+			continue;
+		assert_int_equal(desc->flags,
+				 (back ? KVM_STATS_TYPE_INSTANT : KVM_STATS_TYPE_CUMULATIVE) |
+				 (ns ? KVM_STATS_UNIT_SECONDS : cycles ? KVM_STATS_UNIT_CYCLES :
+								KVM_STATS_UNIT_NONE));
+		assert_int_equal(desc->exponent, ns ? -9 : 0);
+		return file.values[i];
+	}
+	fail_msg("There is no %s", name);
+	return 0;
+}
+
+static void a_file_has_reasons_and_states(void **state)
+{
+	static const char *const names[] = { "elapsed", "guest", "exits", "vmm", "halted",
+					     "waiting", "asleep" };
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+	u64 ns[KVM_EXIT_STATS_NR_STATES];
+
+	strcpy(vcpu->stats_id, "kvm-1/vcpu-0");
+	strcpy(vm[0].stats_id, "kvm-1");
+	vcpu->stat.own = 7;
+	vm[0].stat.own = 9;
+	run(vcpu);
+	exit_of(vcpu, EXIT_REASON_EXCEPTION_NMI, 3);
+	exit_of(vcpu, EXIT_REASON_XSETBV, 20);
+	exit_of(vcpu, EXIT_REASON_XSETBV, 20);
+	/* Without a name, not defined, and beyond those that are */
+	exit_of(vcpu, 5, 5);
+	exit_of(vcpu, 35, 5);
+	exit_of(vcpu, 0x7fff, 5);
+	exit_to_user(vcpu, EXIT_REASON_IO_INSTRUCTION, 5);
+	elapse(100);
+	run(&vm[0].vcpu[1]);
+	exit_of(&vm[0].vcpu[1], EXIT_REASON_XSETBV, 1);
+	exit_of(&vm[1].vcpu[1], EXIT_REASON_XSETBV, 1);
+
+	read_file(vcpu);
+	assert_string_equal(file.id, "kvm-1/vcpu-0");
+	assert_string_equal(file.desc[0].name, "own");
+	assert_int_equal(file.values[0], 7);
+	assert_int_equal(file_value("vmx_exception_nmi_exits"), 1);
+	assert_int_equal(file_value("vmx_exception_nmi_cycles"), 3);
+	assert_int_equal(file_value("vmx_xsetbv_exits"), 2);
+	assert_int_equal(file_value("vmx_xsetbv_cycles"), 40);
+	assert_int_equal(file_value("vmx_xsetbv_vmm_returns"), 0);
+	assert_int_equal(file_value("vmx_io_instruction_exits"), 1);
+	assert_int_equal(file_value("vmx_io_instruction_vmm_returns"), 1);
+	assert_int_equal(file_value("vmx_io_instruction_vmm_ns"), 102);
+	assert_int_equal(file_value("vmx_unnamed_exits"), 3);
+	assert_int_equal(file_value("vmx_unnamed_cycles"), 15);
+	assert_int_equal(file_value("vmx_cpuid_exits"), 0);
+	kvm_exit_stats_read_ledger(&vcpu->arch.exit_stats, ns);
+	assert_int_equal(ns[VMM], 102);
+	for (u32 i = 0; i < ARRAY_SIZE(names); i++) {
+		char name[48];
+
+		snprintf(name, sizeof(name), "time_%s_ns", names[i]);
+		assert_int_equal(file_value(name), ns[i]);
+	}
+
+	/* The VM's has its vCPUs', and no other VM's. */
+	read_file(NULL);
+	assert_string_equal(file.id, "kvm-1");
+	assert_int_equal(file.values[0], 9);
+	assert_int_equal(file_value("vm_vmx_xsetbv_exits"), 3);
+	assert_int_equal(file_value("vm_vmx_xsetbv_cycles"), 41);
+	assert_int_equal(file_value("vm_vmx_io_instruction_vmm_ns"), 102);
+	assert_int_equal(file_value("vm_time_elapsed_ns"), 63 + 102 + 2);
+}
+
+/* A file keeps the VM, but not the vendor module. */
+static void a_file_outlives_the_vendor(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	exit_of(vcpu, EXIT_REASON_XSETBV, 20);
+	no_vendor();
+	read_file(vcpu);
+	assert_int_equal(file_value("vmx_xsetbv_exits"), 1);
+	read_file(NULL);
+	assert_int_equal(file_value("vm_vmx_xsetbv_cycles"), 20);
+}
+
+static void svms_file_has_its_reasons(void **state)
+{
+	static const u32 codes[] = { 0, 0x72, 0xa6, 0x400, 0x403, 0xffffffff, 0xa7, 0xa8, 0x404,
+				     0x80000001 };
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	no_vendor();
+	kvm_exit_stats_set_isa(KVM_EXIT_STATS_ISA_SVM);
+	kvm_exit_stats_vcpu_init(vcpu);
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+		for (size_t n = 0; n <= i; n++)
+			exit_with_code(vcpu, codes[i]);
+	}
+	exit_with_code(vcpu, 0x46);
+
+	read_file(vcpu);
+	assert_int_equal(file_value("svm_read_cr0_exits"), 1);
+	assert_int_equal(file_value("svm_cpuid_exits"), 2);
+	assert_int_equal(file_value("svm_npf_exits"), 4);
+	assert_int_equal(file_value("svm_npf_cycles"), 40);
+	assert_int_equal(file_value("svm_vmgexit_exits"), 5);
+	assert_int_equal(file_value("svm_invalid_guest_state_exits"), 6);
+	assert_int_equal(file_value("svm_ud_excp_exits"), 1);
+	assert_int_equal(file_value("svm_avic_unaccelerated_access_vmm_returns"), 0);
+	/* Newer headers may have a name for the third and the seventh. */
+	assert_in_range(file_value("svm_unnamed_exits"), 8 + 9 + 10, 3 + 7 + 8 + 9 + 10);
+	for (u32 i = 0; i < file.header.num_desc; i++)
+		assert_null(strstr(file.desc[i].name, "mmio_read"));
+}
+
 static void states_add_up_after_any_sequence(void **state)
 {
 	struct { u64 returns, ns; } vmm[SHIM_VCPUS][35] = {};
@@ -1862,6 +2039,9 @@ int main(void)
 		test(halting_in_an_exit_takes_no_cycles),
 		test(a_reader_starts_again),
 		test(debugfs_shows_the_ledger),
+		test(a_file_has_reasons_and_states),
+		test(a_file_outlives_the_vendor),
+		test(svms_file_has_its_reasons),
 		test(states_add_up_after_any_sequence),
 	};
 

@@ -10,6 +10,10 @@
 #include <asm/kvm.h>
 #include <uapi/asm/kvm_exit_stats.h>
 
+#ifdef CONFIG_KVM_EXIT_STATS
+#define __KVM_HAVE_ARCH_STATS_READ
+#endif
+
 /*
  * SVM's 173 exit reasons, which are more than VMX's, and one slot for all
  * others, rounded up to cache lines.
