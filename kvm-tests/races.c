@@ -13,10 +13,10 @@
 
 #include "leaf_vm.h"
 
-#define NR_SWEEPS 20
-#define NR_VMS 200
+#define NR_SWEEPS (20 / fewer())
+#define NR_VMS (200 / fewer())
 #define NR_PARENTS 4
-#define NR_FLIPS 1000
+#define NR_FLIPS (1000 / fewer())
 #define NR_UNPLUGS 5
 #define NR_WBINVD 7
 #define CPU1_ONLINE "/sys/devices/system/cpu/cpu1/online"

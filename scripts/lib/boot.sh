@@ -28,7 +28,7 @@ job_script() {
 
 # boot DIR VARIANT "JOB..." "ARGUMENTS" [PROGRAM...]: boot L1 with that kernel.  ARGUMENTS is for
 # its kernel's command line; behind " -- " in it come parameters, NAME=VALUE, for the jobs.  A
-# PROGRAM is a path; if it is a directory, L1 has it as /selftests.
+# PROGRAM is a path; if it is a directory, what is beside it is the root of more files for L1.
 # DIR gets the console, and each section of it as NAME.section.
 boot() {
 	local dir=$1 variant=$2 jobs=$3 arguments=$4 job image status=0 unpacked=() more=()
@@ -43,8 +43,8 @@ boot() {
 			unpacked+=("$program")
 			continue
 		fi
-		more+=("$dir/selftests.cpio")
-		"$top/scripts/image" tree "$dir/selftests.cpio" "$(dirname "$program")" || return
+		more+=("$dir/$(basename "$program").cpio")
+		"$top/scripts/image" tree "${more[-1]}" "$(dirname "$program")" || return
 	done
 	if [ -d "$out/$variant/root" ]; then
 		more+=("$dir/modules.cpio")

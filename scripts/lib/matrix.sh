@@ -111,7 +111,7 @@ check_matrix() {
 	mapfile -t l2_jobs < <(cd "$top/guest-tests" && printf 'l2:%s\n' jobs/* *.c |
 		sed 's,jobs/,,; s/\.c$//' | sort -u)
 	mapfile -t programs_there < <(cd "$top/kvm-tests" && printf '%s\n' *.c | sed 's/\.c$//')
-	programs_there+=(exit_stats_test selftests/ -)
+	programs_there+=(exit_stats_test exit_stats_fd_test selftests/ kvm_stat/ -)
 	while read -r row; do
 		n=$(tr -cd '|' <<<"$row" | wc -c)
 		row_fields "$row"
