@@ -7,7 +7,6 @@
  * module, so descriptors and values are put together when they are read.
  */
 #include <linux/bug.h>
-#include <linux/build_bug.h>
 #include <linux/ctype.h>
 #include <linux/kernel.h>
 #include <linux/kvm.h>
@@ -59,6 +58,7 @@ void kvm_exit_stats_init_binary(void)
 	const struct kvm_exit_stats_isa *isa = kvm_exit_stats_isa;
 	u32 slot, nr_reasons = 0;
 
+	memset(binary_reasons, 0, sizeof(binary_reasons));
 	for (slot = 0; slot < isa->other; slot++) {
 		u32 reason = kvm_exit_stats_reason_of(isa, slot);
 
