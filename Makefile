@@ -15,7 +15,7 @@
 export KERNEL KERNELS TESTS LINUX BACKEND EXTRA_CONFIG IN
 
 .DEFAULT_GOAL := help
-.PHONY: help demo report test list shell bench kernel apply series check refresh clean
+.PHONY: help demo report test list shell bench packages kernel apply series check refresh clean
 
 help: ## this list
 	@echo "usage: make VERB [VARIABLE=VALUE]..."
@@ -40,6 +40,9 @@ shell: ## a shell in the emulated machine, or with IN=l2 in its guest; Ctrl-A x 
 
 bench: ## what exit accounting costs: build/X.Y/bench/
 	@scripts/bench
+
+packages: ## Debian packages: the modules by dkms, exitstat and its library: build/packages/
+	@scripts/packages
 
 kernel: ## build the patched kernel: build/X.Y/arch/x86/boot/bzImage
 	@scripts/kernel

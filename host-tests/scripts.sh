@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 
 mapfile -t scripts < <(cd "$top" &&
-	git ls-files scripts host-tests machine kvm-tests guest-tests report .ci |
+	git ls-files scripts host-tests machine kvm-tests guest-tests report packaging .ci |
 	while read -r f; do
 		! head -n 1 "$f" | grep -qE '^#(!.*\b(ba)?sh$| shellcheck shell=)' || echo "$f"
 	done)
