@@ -1019,6 +1019,7 @@ int main(int argc, char **argv)
 		report(status, s->name);
 	}
 
+	traced_stop();
 	if (all) {
 		bool complete = true;
 		size_t n;

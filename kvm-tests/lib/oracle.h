@@ -142,6 +142,12 @@ static inline void traced_start(void)
 	oracle_write(TRACED_EVENT "/trigger", TRACED_KEYS);
 }
 
+/* A kernel warns if modules go with one of their events' triggers still on. */
+static inline void traced_stop(void)
+{
+	oracle_write(TRACED_EVENT "/trigger", "!" TRACED_KEYS);
+}
+
 /* Clear what was counted. */
 static inline void traced_clear(void)
 {
