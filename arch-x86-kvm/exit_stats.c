@@ -5,6 +5,7 @@
  * Counts VM exits by reason together with the cycles KVM spends on them, per
  * vCPU and per CPU, and serves the sums to the guest through CPUID.
  */
+#include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/bitops.h>
 #include <linux/cpumask.h>
@@ -22,13 +23,15 @@
 #include <linux/string.h>
 #include <linux/sysfs.h>
 
+#include <asm/svm.h>
+
 #include "cpuid.h"
 #include "exit_stats.h"
 #include "x86.h"
 
 /* How many leaves there are below SIGNATURE */
 #define NR_FURTHER_LEAVES	(KVM_EXIT_STATS_LEAF_SIGNATURE - \
-				 KVM_EXIT_STATS_LEAF_VMM)
+				 KVM_EXIT_STATS_LEAF_HISTOGRAM)
 
 /* Pseudo-slot: the sum of all slots */
 #define TOTAL	KVM_EXIT_STATS_NR_SLOTS
@@ -204,14 +207,16 @@ void kvm_exit_stats_set_isa(u32 id)
 }
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_exit_stats_set_isa);
 
-/* The scopes that user space can ask for, as a mask */
+/* What user space can ask for: the scopes, as a mask, and histograms */
 int kvm_exit_stats_check_cap(void)
 {
-	return BIT(SCOPE_OFF) | BIT(SCOPE_VM) | BIT(SCOPE_HOST);
+	return BIT(SCOPE_OFF) | BIT(SCOPE_VM) | BIT(SCOPE_HOST) |
+	       KVM_EXIT_STATS_CAP_HISTOGRAM;
 }
 
-int kvm_exit_stats_enable_cap(struct kvm *kvm, u64 scope)
+int kvm_exit_stats_enable_cap(struct kvm *kvm, u64 request)
 {
+	u64 scope = request & ~(u64)KVM_EXIT_STATS_CAP_HISTOGRAM;
 	int r = -EINVAL;
 
 	if (scope > SCOPE_HOST)
@@ -221,6 +226,8 @@ int kvm_exit_stats_enable_cap(struct kvm *kvm, u64 scope)
 	if (!kvm->created_vcpus) {
 		kvm->arch.exit_stats.asked = true;
 		kvm->arch.exit_stats.scope = scope;
+		kvm->arch.exit_stats.histogram =
+			request & KVM_EXIT_STATS_CAP_HISTOGRAM;
 		r = 0;
 	}
 	mutex_unlock(&kvm->lock);
@@ -256,6 +263,7 @@ void kvm_exit_stats_vcpu_init(struct kvm_vcpu *vcpu)
 /* Add a fully created vCPU to its VM's sums. */
 void kvm_exit_stats_vcpu_publish(struct kvm_vcpu *vcpu)
 {
+	kvm_exit_stats_vcpu_create_histogram(vcpu);
 	llist_add(&vcpu->arch.exit_stats.node,
 		  &vcpu->kvm->arch.exit_stats.vcpus);
 	kvm_exit_stats_vm_publish(vcpu->kvm);
@@ -299,7 +307,7 @@ u32 kvm_exit_stats_slot(struct kvm_vcpu *vcpu)
 {
 	u32 reason = *vcpu->arch.exit_stats.reason;
 
-	if (reason < vcpu->arch.exit_stats.nr_direct)
+	if (reason < kvm_exit_stats_isa->nr_direct)
 		return reason;
 
 	return kvm_exit_stats_indirect_slot(vcpu);
@@ -317,6 +325,45 @@ u64 kvm_exit_stats_neg_cycles_since(u64 start)
 	return start && start < now ? start - now : 0;
 }
 
+static u64 *kvm_exit_stats_bucket(struct kvm_vcpu_exit_stats *es, u32 slot,
+				  s64 neg_cycles)
+{
+	u32 i = __fls(-(u64)neg_cycles | 1);
+
+	return &es->histogram->buckets[slot][min(i, KVM_EXIT_STATS_NR_BUCKETS - 1u)];
+}
+
+/* The exit is counted.  If there are buckets, count it in its own, too. */
+static u64 *kvm_exit_stats_count_in_bucket(struct kvm_vcpu_exit_stats *es,
+					   u32 slot, s64 neg_cycles)
+{
+	u64 *bucket;
+
+	if (!kvm_exit_stats_has_histogram(es))
+		return NULL;
+
+	bucket = kvm_exit_stats_bucket(es, slot, neg_cycles);
+	WRITE_ONCE(*bucket, *bucket + 1);
+	return bucket;
+}
+
+/*
+ * More cycles of an exit became known: it may belong into a later bucket.  Who
+ * reads one after the other may find it in both, but never in none.
+ */
+static void kvm_exit_stats_move_bucket(struct kvm_vcpu_exit_stats *es, u32 slot)
+{
+	u64 *from = es->bucket;
+	u64 *to = kvm_exit_stats_bucket(es, slot, es->neg_parts);
+
+	if (to != from) {
+		WRITE_ONCE(*to, *to + 1);
+		/* Who finds it gone from there has it in the later one. */
+		smp_store_release(from, *from - 1);
+		es->bucket = to;
+	}
+}
+
 /* The exit is counted already: add its cycles since it was resumed. */
 static void kvm_exit_stats_add_resumed(struct kvm_vcpu *vcpu)
 {
@@ -329,8 +376,23 @@ static void kvm_exit_stats_add_resumed(struct kvm_vcpu *vcpu)
 		return;
 
 	neg_cycles = kvm_exit_stats_neg_cycles_since(READ_ONCE(es->resumed));
-	es->stats.reasons[slot].neg_cycles += neg_cycles;
+	es->reasons[slot].stat.neg_cycles += neg_cycles;
 	this_cpu_add(kvm_cpu_exit_stats.reasons[slot].neg_cycles, neg_cycles);
+
+	es->neg_parts += neg_cycles;
+	kvm_exit_stats_note_longest(&es->reasons[slot], es->neg_parts);
+	if (es->bucket)
+		kvm_exit_stats_move_bucket(es, slot);
+}
+
+static void kvm_exit_stats_account_part(struct kvm_vcpu *vcpu, s64 neg_cycles)
+{
+	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
+	u32 slot = kvm_exit_stats_slot(vcpu);
+
+	kvm_exit_stats_account(vcpu, slot, neg_cycles);
+	es->neg_parts = neg_cycles;
+	es->bucket = kvm_exit_stats_count_in_bucket(es, slot, neg_cycles);
 }
 
 /* A vCPU that halts in an exit goes on with that when it is done with halting. */
@@ -349,10 +411,17 @@ void __kvm_exit_stats_vcpu_load(struct kvm_vcpu *vcpu)
 void __kvm_exit_stats_reopen(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
+	u64 start;
 
 	preempt_disable();
+	start = READ_ONCE(es->start);
 	if (static_key_enabled(&kvm_exit_stats_starting) &&
-	    READ_ONCE(es->start) != KVM_EXIT_STATS_CLOSED) {
+	    start != KVM_EXIT_STATS_CLOSED) {
+		/* If it was counted out of line, these are right already. */
+		if (start != KVM_EXIT_STATS_COUNTED) {
+			es->neg_parts = start > KVM_EXIT_STATS_RESUMED ? start : 0;
+			es->bucket = NULL;
+		}
 		WRITE_ONCE(es->resumed, rdtsc());
 		WRITE_ONCE(es->start, KVM_EXIT_STATS_RESUMED);
 	}
@@ -373,8 +442,8 @@ void __kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu)
 		 */
 		if (start < es->new_tsc && start < vcpu->arch.last_host_tsc)
 			start = 0;
-		kvm_exit_stats_account(vcpu, kvm_exit_stats_slot(vcpu),
-				       kvm_exit_stats_neg_cycles_since(start));
+		kvm_exit_stats_account_part(vcpu,
+					    kvm_exit_stats_neg_cycles_since(start));
 		WRITE_ONCE(es->start, KVM_EXIT_STATS_RESUMED);
 	} else if (kvm_exit_stats_is_resumed(start)) {
 		kvm_exit_stats_add_resumed(vcpu);
@@ -394,7 +463,7 @@ void __kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 	preempt_disable();
 	start = READ_ONCE(es->start);
 	if (kvm_exit_stats_is_open(start))
-		kvm_exit_stats_account(vcpu, kvm_exit_stats_slot(vcpu), 0);
+		kvm_exit_stats_account_part(vcpu, 0);
 	else if (kvm_exit_stats_is_resumed(start))
 		kvm_exit_stats_add_resumed(vcpu);
 	else
@@ -403,11 +472,36 @@ void __kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 	preempt_enable();
 }
 
-/* The reason is not the slot, e.g. of VMX's failed entries, or SVM's NPF. */
-void __kvm_exit_stats_stop_indirect(struct kvm_vcpu *vcpu, u64 neg_cycles)
+/*
+ * The reason is not the slot, e.g. of VMX's failed entries, or SVM's NPF, or the
+ * vCPU has a histogram.
+ */
+void __kvm_exit_stats_stop_indirect(struct kvm_vcpu *vcpu, s64 neg_cycles)
 {
-	kvm_exit_stats_account(vcpu, kvm_exit_stats_indirect_slot(vcpu),
-			       neg_cycles);
+	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
+	u32 slot = kvm_exit_stats_slot(vcpu);
+	u64 *bucket;
+
+	kvm_exit_stats_account(vcpu, slot, neg_cycles);
+	bucket = kvm_exit_stats_count_in_bucket(es, slot, neg_cycles);
+	if (bucket) {
+		es->neg_parts = neg_cycles;
+		es->bucket = bucket;
+		WRITE_ONCE(es->start, KVM_EXIT_STATS_COUNTED);
+	}
+}
+
+/* The exit is the longest of its reason since a guest has read that, or ever. */
+void __kvm_exit_stats_note_longest(struct kvm_vcpu_exit_stat *reason,
+				   s64 neg_cycles)
+{
+	if (neg_cycles < reason->neg_longest)
+		WRITE_ONCE(reason->neg_longest, neg_cycles);
+	/*
+	 * Pairs with xchg() in kvm_exit_stats_take_longest(): who takes this finds
+	 * that the longest exit ever is no shorter.
+	 */
+	smp_store_release(&reason->neg_recent, neg_cycles);
 }
 
 static u64 kvm_exit_stats_counter(const struct kvm_exit_stat *stat, bool cycles)
@@ -415,31 +509,55 @@ static u64 kvm_exit_stats_counter(const struct kvm_exit_stat *stat, bool cycles)
 	return cycles ? -READ_ONCE(stat->neg_cycles) : READ_ONCE(stat->exits);
 }
 
-/* There are no counters of totals: every exit would pay for few reads. */
-u64 kvm_exit_stats_total(const struct kvm_exit_stats *stats, bool cycles)
+/*
+ * There are no counters of totals: every exit would pay for few reads.  @size is
+ * from the counters of a slot to those of the next one.
+ */
+static __always_inline u64
+kvm_exit_stats_slot_or_total(const struct kvm_exit_stat *first, size_t size,
+			     u32 slot, bool cycles)
 {
-	const struct kvm_exit_stat *stat = stats->reasons;
-	const struct kvm_exit_stat *last = stat + kvm_exit_stats_isa->other;
+	const void *next = first, *last = next + kvm_exit_stats_isa->other * size;
+	const struct kvm_exit_stat *stat;
 	u64 sum = 0;
 
+	if (slot != TOTAL)
+		return kvm_exit_stats_counter(next + slot * size, cycles);
+
 	if (cycles) {
-		for (; stat <= last; stat++)
+		for (; next <= last; next += size) {
+			stat = next;
 			sum -= READ_ONCE(stat->neg_cycles);
+		}
 	} else {
-		for (; stat <= last; stat++)
+		for (; next <= last; next += size) {
+			stat = next;
 			sum += READ_ONCE(stat->exits);
+		}
 	}
 
 	return sum;
 }
 
-static u64 kvm_exit_stats_slot_or_total(const struct kvm_exit_stats *stats,
-					u32 slot, bool cycles)
+static u64 kvm_exit_stats_of_vcpu(const struct kvm_vcpu_exit_stats *es, u32 slot,
+				  bool cycles)
 {
-	if (slot == TOTAL)
-		return kvm_exit_stats_total(stats, cycles);
+	return kvm_exit_stats_slot_or_total(&es->reasons[0].stat,
+					    sizeof(es->reasons[0]), slot, cycles);
+}
 
-	return kvm_exit_stats_counter(&stats->reasons[slot], cycles);
+static u64 kvm_exit_stats_of_cpu(int cpu, u32 slot, bool cycles)
+{
+	const struct kvm_exit_stat *reasons = per_cpu(kvm_cpu_exit_stats,
+						      cpu).reasons;
+
+	return kvm_exit_stats_slot_or_total(reasons, sizeof(*reasons), slot,
+					    cycles);
+}
+
+u64 kvm_exit_stats_vcpu_total(const struct kvm_vcpu_exit_stats *es, bool cycles)
+{
+	return kvm_exit_stats_of_vcpu(es, TOTAL, cycles);
 }
 
 /*
@@ -456,7 +574,7 @@ static u64 kvm_exit_stats_vm_sum(struct kvm *kvm, u32 slot, bool cycles)
 	u64 sum = 0;
 
 	llist_for_each_entry(es, first, node) {
-		sum += kvm_exit_stats_slot_or_total(&es->stats, slot, cycles);
+		sum += kvm_exit_stats_of_vcpu(es, slot, cycles);
 		if (!(++n % SUMS_PER_RESCHED))
 			cond_resched();
 	}
@@ -466,14 +584,12 @@ static u64 kvm_exit_stats_vm_sum(struct kvm *kvm, u32 slot, bool cycles)
 
 static u64 kvm_exit_stats_host_sum(u32 slot, bool cycles)
 {
-	const struct kvm_exit_stats *stats;
 	unsigned int n = 0;
 	u64 sum = 0;
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		stats = &per_cpu(kvm_cpu_exit_stats, cpu);
-		sum += kvm_exit_stats_slot_or_total(stats, slot, cycles);
+		sum += kvm_exit_stats_of_cpu(cpu, slot, cycles);
 		if (!(++n % SUMS_PER_RESCHED))
 			cond_resched();
 	}
@@ -486,8 +602,8 @@ static u64 kvm_exit_stats_sum(struct kvm_vcpu *vcpu, int scope, u32 slot,
 {
 	switch (scope) {
 	case SCOPE_VCPU:
-		return kvm_exit_stats_slot_or_total(&vcpu->arch.exit_stats.stats,
-						    slot, cycles);
+		return kvm_exit_stats_of_vcpu(&vcpu->arch.exit_stats, slot,
+					      cycles);
 	case SCOPE_VM:
 		return kvm_exit_stats_vm_sum(vcpu->kvm, slot, cycles);
 	default:
@@ -541,9 +657,20 @@ static int kvm_exit_stats_readable_slot(u32 reason)
 	return array_index_nospec(slot, KVM_EXIT_STATS_NR_SLOTS);
 }
 
-static void kvm_exit_stats_mark_occurred(const struct kvm_exit_stats *stats,
-					 unsigned long *slots)
+static void kvm_exit_stats_mark_of_vcpu(const struct kvm_vcpu_exit_stats *es,
+					unsigned long *slots)
 {
+	u32 slot;
+
+	for (slot = 0; slot < kvm_exit_stats_isa->other; slot++) {
+		if (READ_ONCE(es->reasons[slot].stat.exits))
+			__set_bit(slot, slots);
+	}
+}
+
+static void kvm_exit_stats_mark_of_cpu(int cpu, unsigned long *slots)
+{
+	const struct kvm_exit_stats *stats = &per_cpu(kvm_cpu_exit_stats, cpu);
 	u32 slot;
 
 	for (slot = 0; slot < kvm_exit_stats_isa->other; slot++) {
@@ -568,20 +695,19 @@ static void kvm_exit_stats_occurred(struct kvm_vcpu *vcpu, int scope,
 
 	switch (scope) {
 	case SCOPE_VCPU:
-		kvm_exit_stats_mark_occurred(&vcpu->arch.exit_stats.stats, slots);
+		kvm_exit_stats_mark_of_vcpu(&vcpu->arch.exit_stats, slots);
 		break;
 	case SCOPE_VM:
 		first = READ_ONCE(vcpu->kvm->arch.exit_stats.vcpus.first);
 		llist_for_each_entry(es, first, node) {
-			kvm_exit_stats_mark_occurred(&es->stats, slots);
+			kvm_exit_stats_mark_of_vcpu(es, slots);
 			if (!(++n % SUMS_PER_RESCHED))
 				cond_resched();
 		}
 		break;
 	default:
 		for_each_possible_cpu(cpu) {
-			kvm_exit_stats_mark_occurred(&per_cpu(kvm_cpu_exit_stats,
-							      cpu), slots);
+			kvm_exit_stats_mark_of_cpu(cpu, slots);
 			if (!(++n % SUMS_PER_RESCHED))
 				cond_resched();
 		}
@@ -620,15 +746,83 @@ static void kvm_exit_stats_fill_which(struct kvm_vcpu *vcpu, int scope,
 	entry->edx = next;
 }
 
+/* Raise @longest and @recent to what the vCPU has, and take away what is recent. */
+static void kvm_exit_stats_take_longest(struct kvm_vcpu_exit_stats *es, u32 slot,
+					u64 *longest, u64 *recent)
+{
+	struct kvm_vcpu_exit_stat *reason = &es->reasons[slot];
+
+	/* Don't take the line from the vCPU for nothing. */
+	if (READ_ONCE(reason->neg_recent))
+		*recent = max(*recent, -(u64)xchg(&reason->neg_recent, 0));
+	*longest = max(*longest, kvm_exit_stats_longest(es, slot));
+}
+
+static void kvm_exit_stats_take_all_longest(struct kvm_vcpu *vcpu, int scope,
+					    u32 slot, u64 *longest, u64 *recent)
+{
+	struct kvm_vcpu_exit_stats *es;
+	struct llist_node *first;
+	unsigned int n = 0;
+
+	if (scope == SCOPE_VCPU) {
+		kvm_exit_stats_take_longest(&vcpu->arch.exit_stats, slot, longest,
+					    recent);
+		return;
+	}
+
+	first = READ_ONCE(vcpu->kvm->arch.exit_stats.vcpus.first);
+	llist_for_each_entry(es, first, node) {
+		kvm_exit_stats_take_longest(es, slot, longest, recent);
+		if (!(++n % SUMS_PER_RESCHED))
+			cond_resched();
+	}
+}
+
+/* Four buckets of a reason, or UNDEFINED, which they never look like */
+static void kvm_exit_stats_fill_buckets(struct kvm_vcpu *vcpu, int scope,
+					u32 index, struct kvm_cpuid_entry2 *entry)
+{
+	u32 nr = KVM_EXIT_STATS_BUCKETS_PER_GROUP;
+	u32 reason = index & KVM_EXIT_STATS_REASON_MASK;
+	u32 group = index >> KVM_EXIT_STATS_GROUP_SHIFT;
+	u32 nr_groups = KVM_EXIT_STATS_NR_BUCKETS / nr;
+	u64 sum[KVM_EXIT_STATS_BUCKETS_PER_GROUP] = {};
+	int slot;
+
+	entry->edx = KVM_EXIT_STATS_UNDEFINED;
+
+	if (reason == KVM_EXIT_STATS_REASON_MASK)
+		reason = (u32)SVM_EXIT_ERR;
+	slot = kvm_exit_stats_readable_slot(reason);
+	if (slot < 0 || scope == SCOPE_HOST || group >= nr_groups ||
+	    index & ~(KVM_EXIT_STATS_REASON_MASK |
+		      GENMASK(31, KVM_EXIT_STATS_GROUP_SHIFT)))
+		return;
+
+	group = array_index_nospec(group, nr_groups);
+	if (!kvm_exit_stats_sum_buckets(vcpu, scope, slot, group * nr, nr, sum))
+		return;
+
+	entry->eax = lower_32_bits(sum[0]);
+	entry->ebx = lower_32_bits(sum[1]);
+	entry->ecx = lower_32_bits(sum[2]);
+	entry->edx = lower_32_bits(sum[3]);
+	if (entry->edx == KVM_EXIT_STATS_UNDEFINED &&
+	    !(entry->eax | entry->ebx | entry->ecx))
+		entry->edx--;
+}
+
 static void kvm_exit_stats_fill_entry(struct kvm_vcpu *vcpu, int scope,
 				      u32 function, u32 index,
 				      struct kvm_cpuid_entry2 *entry)
 {
 	bool this_vcpu = !(function & KVM_EXIT_STATS_VCPU_OFFSET);
 	int sum_scope = this_vcpu ? SCOPE_VCPU : scope;
+	u64 ratio = vcpu->arch.l1_tsc_scaling_ratio;
 	struct kvm_exit_stats_vmm vmm = {};
+	u64 value, longest = 0, recent = 0;
 	int slot = TOTAL;
-	u64 value;
 
 	entry->eax = 0;
 	entry->ebx = 0;
@@ -657,11 +851,22 @@ static void kvm_exit_stats_fill_entry(struct kvm_vcpu *vcpu, int scope,
 	case KVM_EXIT_STATS_LEAF_WHICH:
 		kvm_exit_stats_fill_which(vcpu, sum_scope, index, entry);
 		return;
+	case KVM_EXIT_STATS_LEAF_HISTOGRAM:
+		kvm_exit_stats_fill_buckets(vcpu, sum_scope, index, entry);
+		return;
+	case KVM_EXIT_STATS_LEAF_LONGEST:
 	case KVM_EXIT_STATS_LEAF_VMM:
 	case KVM_EXIT_STATS_LEAF_PAIR:
 	case KVM_EXIT_STATS_LEAF_REASON_EXITS:
 	case KVM_EXIT_STATS_LEAF_REASON_CYCLES:
 		slot = kvm_exit_stats_readable_slot(index);
+		/*
+		 * CPUs have no maxima, so the host has none.  Guests would take
+		 * them away from each other, too.
+		 */
+		if (function == KVM_EXIT_STATS_LEAF_LONGEST &&
+		    sum_scope == SCOPE_HOST)
+			slot = -1;
 		if (slot < 0) {
 			entry->edx = KVM_EXIT_STATS_UNDEFINED;
 			return;
@@ -670,6 +875,16 @@ static void kvm_exit_stats_fill_entry(struct kvm_vcpu *vcpu, int scope,
 	}
 
 	switch (function) {
+	case KVM_EXIT_STATS_LEAF_LONGEST:
+		kvm_exit_stats_take_all_longest(vcpu, sum_scope, slot, &longest,
+						&recent);
+		longest = kvm_scale_tsc(longest, ratio);
+		recent = kvm_scale_tsc(recent, ratio);
+		entry->eax = lower_32_bits(longest);
+		entry->ebx = upper_32_bits(longest);
+		entry->ecx = lower_32_bits(recent);
+		entry->edx = upper_32_bits(recent);
+		break;
 	case KVM_EXIT_STATS_LEAF_VMM:
 		kvm_exit_stats_sum_vmm(vcpu, sum_scope, slot, &vmm);
 		entry->eax = lower_32_bits(vmm.returns);
@@ -712,7 +927,7 @@ struct kvm_cpuid_entry2 *__kvm_exit_stats_cpuid_entry(struct kvm_vcpu *vcpu,
 	struct kvm_cpuid_entry2 *entry;
 	int scope, idx;
 
-	if ((function | KVM_EXIT_STATS_VCPU_OFFSET) < KVM_EXIT_STATS_LEAF_VMM)
+	if ((function | KVM_EXIT_STATS_VCPU_OFFSET) < KVM_EXIT_STATS_LEAF_HISTOGRAM)
 		return NULL;
 
 	if (!static_branch_likely(&kvm_exit_stats_enabled) ||

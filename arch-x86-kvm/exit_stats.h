@@ -9,6 +9,7 @@
 
 #ifdef CONFIG_KVM_EXIT_STATS
 
+#include <linux/build_bug.h>
 #include <linux/compiler.h>
 #include <linux/jump_label.h>
 #include <linux/percpu.h>
@@ -16,7 +17,7 @@
 #include <asm/rmwcc.h>
 
 /* Of the VM or the host, and of the vCPU; in between are leaves that aren't. */
-#define KVM_EXIT_STATS_LEAF_FIRST	(KVM_EXIT_STATS_LEAF_VMM - \
+#define KVM_EXIT_STATS_LEAF_FIRST	(KVM_EXIT_STATS_LEAF_HISTOGRAM - \
 					 KVM_EXIT_STATS_VCPU_OFFSET)
 #define KVM_EXIT_STATS_LEAF_LAST	KVM_EXIT_STATS_LEAF_REASON_CYCLES
 
@@ -118,7 +119,7 @@ bool kvm_exit_stats_is_of_host(const struct kvm_exit_stats_isa *isa,
 void kvm_exit_stats_set_isa(u32 id);
 void kvm_exit_stats_init_binary(void);
 int kvm_exit_stats_check_cap(void);
-int kvm_exit_stats_enable_cap(struct kvm *kvm, u64 scope);
+int kvm_exit_stats_enable_cap(struct kvm *kvm, u64 request);
 void kvm_exit_stats_vcpu_init(struct kvm_vcpu *vcpu);
 void kvm_exit_stats_vcpu_publish(struct kvm_vcpu *vcpu);
 void kvm_exit_stats_vm_publish(struct kvm *kvm);
@@ -130,13 +131,21 @@ void kvm_exit_stats_create_vcpu_debugfs(struct kvm_vcpu *vcpu,
 					struct dentry *dentry);
 void __kvm_exit_stats_stop(struct kvm_vcpu *vcpu);
 void __kvm_exit_stats_reopen(struct kvm_vcpu *vcpu);
-void __kvm_exit_stats_stop_indirect(struct kvm_vcpu *vcpu, u64 neg_cycles);
+void __kvm_exit_stats_stop_indirect(struct kvm_vcpu *vcpu, s64 neg_cycles);
+void __kvm_exit_stats_note_longest(struct kvm_vcpu_exit_stat *reason,
+				   s64 neg_cycles);
 void __kvm_exit_stats_vcpu_load(struct kvm_vcpu *vcpu);
 void __kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu);
 struct kvm_cpuid_entry2 *__kvm_exit_stats_cpuid_entry(struct kvm_vcpu *vcpu,
 						      u32 function, u32 index);
 u32 kvm_exit_stats_slot(struct kvm_vcpu *vcpu);
-u64 kvm_exit_stats_total(const struct kvm_exit_stats *stats, bool cycles);
+void kvm_exit_stats_vcpu_create_histogram(struct kvm_vcpu *vcpu);
+void kvm_exit_stats_vcpu_destroy(struct kvm_vcpu *vcpu);
+void kvm_exit_stats_add_buckets(const struct kvm_vcpu_exit_stats *es, u32 slot,
+				u32 first, u32 nr, u64 *sum);
+bool kvm_exit_stats_sum_buckets(struct kvm_vcpu *vcpu, int scope, u32 slot,
+				u32 first, u32 nr, u64 *sum);
+u64 kvm_exit_stats_vcpu_total(const struct kvm_vcpu_exit_stats *es, bool cycles);
 u64 kvm_exit_stats_neg_cycles_since(u64 start);
 
 extern const char * const kvm_exit_stats_state_names[];
@@ -164,6 +173,21 @@ static __always_inline bool kvm_exit_stats_is_open(u64 start)
 static __always_inline bool kvm_exit_stats_is_resumed(u64 start)
 {
 	return start >= BIT_ULL(63) && start <= KVM_EXIT_STATS_RESUMED;
+}
+
+/* Its buckets are there, and all exits are counted in them. */
+static inline bool
+kvm_exit_stats_has_histogram(const struct kvm_vcpu_exit_stats *es)
+{
+	/* Pairs with histogram_switch(). */
+	return !smp_load_acquire(&es->nr_direct);
+}
+
+/* The cycles of the vCPU's longest exit of that reason */
+static inline u64 kvm_exit_stats_longest(const struct kvm_vcpu_exit_stats *es,
+					 u32 slot)
+{
+	return -(u64)READ_ONCE(es->reasons[slot].neg_longest);
 }
 
 /* Vendor modules whose exit reason stays what it was need no snapshot. */
@@ -212,6 +236,17 @@ static __always_inline u64 kvm_exit_stats_exit_tsc(struct kvm_vcpu *vcpu)
 	return rdtsc();
 }
 
+static __always_inline void
+kvm_exit_stats_note_longest(struct kvm_vcpu_exit_stat *reason, s64 neg_cycles)
+{
+	/*
+	 * A reader may take it away at the same time, and either order is fine.
+	 * With READ_ONCE(), GCC would load it before it compares.
+	 */
+	if (unlikely(neg_cycles < data_race(reason->neg_recent)))
+		__kvm_exit_stats_note_longest(reason, neg_cycles);
+}
+
 /*
  * Nothing else writes the vCPU's counters meanwhile: either the interval is
  * closed, so that kvm_exit_stats_vcpu_put() leaves them alone, or preemption is
@@ -220,14 +255,28 @@ static __always_inline u64 kvm_exit_stats_exit_tsc(struct kvm_vcpu *vcpu)
  */
 static __always_inline void kvm_exit_stats_account(struct kvm_vcpu *vcpu,
 						   unsigned long slot,
-						   u64 neg_cycles)
+						   s64 neg_cycles)
 {
-	struct kvm_exit_stat *stat = &vcpu->arch.exit_stats.stats.reasons[slot];
+	unsigned long offset = slot * sizeof(struct kvm_exit_stat);
+	u64 __percpu *cpu_exits, *cpu_neg_cycles;
+	struct kvm_vcpu_exit_stat *reason;
 
-	stat->exits++;
-	stat->neg_cycles += neg_cycles;
-	this_cpu_inc(kvm_cpu_exit_stats.reasons[slot].exits);
-	this_cpu_add(kvm_cpu_exit_stats.reasons[slot].neg_cycles, neg_cycles);
+	/*
+	 * Index both arrays by one register, scaled by 2 for the vCPU's.  GCC
+	 * would compute two.
+	 */
+	BUILD_BUG_ON(sizeof(*reason) != 2 * sizeof(struct kvm_exit_stat));
+	OPTIMIZER_HIDE_VAR(offset);
+	reason = (void *)vcpu->arch.exit_stats.reasons + 2 * offset;
+	cpu_exits = (void __percpu *)&kvm_cpu_exit_stats.reasons[0].exits + offset;
+	cpu_neg_cycles = (void __percpu *)&kvm_cpu_exit_stats.reasons[0].neg_cycles +
+			 offset;
+
+	reason->stat.exits++;
+	reason->stat.neg_cycles += neg_cycles;
+	this_cpu_inc(*cpu_exits);
+	this_cpu_add(*cpu_neg_cycles, neg_cycles);
+	kvm_exit_stats_note_longest(reason, neg_cycles);
 }
 
 /*
@@ -260,7 +309,8 @@ static __always_inline void kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 	/* This is CLOSED, i.e. one cycle, if drop_intervals() just wrote it. */
 	neg_cycles = READ_ONCE(vcpu->arch.exit_stats.start);
 	reason = *vcpu->arch.exit_stats.reason;
-	if (unlikely(reason >= vcpu->arch.exit_stats.nr_direct)) {
+	/* If the histogram goes on meanwhile, this exit may not be in it yet. */
+	if (unlikely(reason >= data_race(vcpu->arch.exit_stats.nr_direct))) {
 		__kvm_exit_stats_stop_indirect(vcpu, neg_cycles);
 		return;
 	}
@@ -388,7 +438,7 @@ static inline int kvm_exit_stats_check_cap(void)
 	return 0;
 }
 
-static inline int kvm_exit_stats_enable_cap(struct kvm *kvm, u64 scope)
+static inline int kvm_exit_stats_enable_cap(struct kvm *kvm, u64 request)
 {
 	return -EINVAL;
 }
@@ -403,6 +453,10 @@ static inline void kvm_exit_stats_set_reason(struct kvm_vcpu *vcpu,
 }
 
 static inline void kvm_exit_stats_vcpu_publish(struct kvm_vcpu *vcpu)
+{
+}
+
+static inline void kvm_exit_stats_vcpu_destroy(struct kvm_vcpu *vcpu)
 {
 }
 

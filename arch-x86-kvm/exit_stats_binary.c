@@ -11,6 +11,7 @@
 #include <linux/kernel.h>
 #include <linux/kvm.h>
 #include <linux/kvm_host.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -26,6 +27,8 @@ enum {
 	KIND_CYCLES,
 	KIND_VMM_RETURNS,
 	KIND_VMM_NS,
+	/* Kinds up to here are added up. */
+	KIND_MAX_CYCLES,
 	NR_KINDS
 };
 
@@ -35,6 +38,8 @@ enum {
  */
 #define FLAGS_COUNT	(KVM_STATS_TYPE_CUMULATIVE | KVM_STATS_UNIT_NONE)
 #define FLAGS_CYCLES	(KVM_STATS_TYPE_CUMULATIVE | KVM_STATS_UNIT_CYCLES)
+#define FLAGS_PEAK	(KVM_STATS_TYPE_PEAK | KVM_STATS_UNIT_CYCLES)
+#define FLAGS_HISTOGRAM	(KVM_STATS_TYPE_LOG_HIST | KVM_STATS_UNIT_CYCLES)
 #define FLAGS_TIME	(KVM_STATS_TYPE_INSTANT | KVM_STATS_UNIT_SECONDS)
 #define FLAGS_ELAPSED	(KVM_STATS_TYPE_CUMULATIVE | KVM_STATS_UNIT_SECONDS)
 
@@ -46,13 +51,20 @@ static const struct {
 	[KIND_CYCLES]		= { "cycles", FLAGS_CYCLES },
 	[KIND_VMM_RETURNS]	= { "vmm_returns", FLAGS_COUNT },
 	[KIND_VMM_NS]		= { "vmm_ns", FLAGS_TIME },
+	[KIND_MAX_CYCLES]	= { "max_cycles", FLAGS_PEAK },
 };
+
+/*
+ * All reasons' histograms together, as KVM has such: in the first bucket are zeros,
+ * and in the next one ones, where ours has both.
+ */
+#define HISTOGRAM_SIZE	(KVM_EXIT_STATS_NR_BUCKETS + 1)
 
 /* The names of slots; NULL if the reason has none in the uapi. */
 static const char *binary_reasons[KVM_EXIT_STATS_NR_SLOTS];
-static u32 binary_nr_values;
+static u32 binary_nr_descs, binary_nr_values;
 
-/* Each reason that has a name, all others together, and the states */
+/* Each reason that has a name, all others together, the states, and the histogram */
 void kvm_exit_stats_init_binary(void)
 {
 	const struct kvm_exit_stats_isa *isa = kvm_exit_stats_isa;
@@ -66,13 +78,14 @@ void kvm_exit_stats_init_binary(void)
 		nr_reasons += !!binary_reasons[slot];
 	}
 
-	binary_nr_values = NR_KINDS * (nr_reasons + 1) +
-			   KVM_EXIT_STATS_NR_STATES;
+	binary_nr_descs = NR_KINDS * (nr_reasons + 1) +
+			  KVM_EXIT_STATS_NR_STATES + 1;
+	binary_nr_values = binary_nr_descs - 1 + HISTOGRAM_SIZE;
 }
 
-/* All values are single ones, and in the order of their descriptors. */
-static __printf(4, 5) void binary_describe(void **next, u32 *offset, u32 flags,
-					   const char *name, ...)
+/* Values are in the order of their descriptors. */
+static __printf(5, 6) void binary_describe(void **next, u32 *offset, u32 flags,
+					   u16 size, const char *name, ...)
 {
 	struct kvm_stats_desc *desc = *next;
 	va_list args;
@@ -82,7 +95,7 @@ static __printf(4, 5) void binary_describe(void **next, u32 *offset, u32 flags,
 	desc->flags = flags | KVM_STATS_BASE_POW10;
 	if ((flags & KVM_STATS_UNIT_MASK) == KVM_STATS_UNIT_SECONDS)
 		desc->exponent = -9;
-	desc->size = 1;
+	desc->size = size;
 	desc->offset = *offset;
 
 	va_start(args, name);
@@ -95,7 +108,7 @@ static __printf(4, 5) void binary_describe(void **next, u32 *offset, u32 flags,
 		*c = isalnum(*c) ? tolower(*c) : '_';
 
 	*next += DESC_SIZE;
-	*offset += sizeof(u64);
+	*offset += size * sizeof(u64);
 }
 
 static void binary_describe_reason(void **next, u32 *offset,
@@ -104,7 +117,7 @@ static void binary_describe_reason(void **next, u32 *offset,
 	int kind;
 
 	for (kind = 0; kind < NR_KINDS; kind++)
-		binary_describe(next, offset, binary_kinds[kind].flags,
+		binary_describe(next, offset, binary_kinds[kind].flags, 1,
 				"%s%s_%s_%s", prefix, kvm_exit_stats_isa->name,
 				reason, binary_kinds[kind].name);
 }
@@ -124,14 +137,18 @@ static void binary_describe_all(void *desc, u32 offset, const char *prefix)
 	for (state = 0; state < KVM_EXIT_STATS_NR_STATES; state++)
 		binary_describe(&desc, &offset,
 				state == KVM_EXIT_STATS_STATE_ELAPSED ?
-				FLAGS_ELAPSED : FLAGS_TIME, "%stime_%s_ns",
+				FLAGS_ELAPSED : FLAGS_TIME, 1, "%stime_%s_ns",
 				prefix, kvm_exit_stats_state_names[state]);
+
+	binary_describe(&desc, &offset, FLAGS_HISTOGRAM, HISTOGRAM_SIZE,
+			"%sexit_cycles_hist", prefix);
 }
 
 /* What vCPUs have together */
 struct binary_sum {
 	u64 slots[KVM_EXIT_STATS_NR_SLOTS][NR_KINDS];
 	u64 ns[KVM_EXIT_STATS_NR_STATES];
+	u64 histogram[HISTOGRAM_SIZE];
 };
 
 static void binary_add_vcpu(struct binary_sum *sum,
@@ -141,7 +158,7 @@ static void binary_add_vcpu(struct binary_sum *sum,
 	u32 slot, state;
 
 	for (slot = 0; slot <= kvm_exit_stats_isa->other; slot++) {
-		const struct kvm_exit_stat *stat = &es->stats.reasons[slot];
+		const struct kvm_exit_stat *stat = &es->reasons[slot].stat;
 		struct kvm_exit_stats_vmm vmm = {};
 		u64 *kinds = sum->slots[slot];
 
@@ -150,6 +167,12 @@ static void binary_add_vcpu(struct binary_sum *sum,
 		kinds[KIND_CYCLES] -= READ_ONCE(stat->neg_cycles);
 		kinds[KIND_VMM_RETURNS] += vmm.returns;
 		kinds[KIND_VMM_NS] += vmm.ns;
+		kinds[KIND_MAX_CYCLES] = max(kinds[KIND_MAX_CYCLES],
+					     kvm_exit_stats_longest(es, slot));
+
+		kvm_exit_stats_add_buckets(es, slot, 0,
+					   KVM_EXIT_STATS_NR_BUCKETS,
+					   &sum->histogram[1]);
 	}
 
 	kvm_exit_stats_read_ledger(es, ns);
@@ -169,12 +192,17 @@ static void binary_put_values(const struct binary_sum *sum, u64 *values)
 			values += NR_KINDS;
 			continue;
 		}
-		for (kind = 0; kind < NR_KINDS; kind++)
+		for (kind = 0; kind < KIND_MAX_CYCLES; kind++)
 			unnamed[kind] += sum->slots[slot][kind];
+		unnamed[KIND_MAX_CYCLES] = max(unnamed[KIND_MAX_CYCLES],
+					       sum->slots[slot][KIND_MAX_CYCLES]);
 	}
 
 	memcpy(values, unnamed, sizeof(unnamed));
-	memcpy(values + NR_KINDS, sum->ns, sizeof(sum->ns));
+	values += NR_KINDS;
+	memcpy(values, sum->ns, sizeof(sum->ns));
+	values += KVM_EXIT_STATS_NR_STATES;
+	memcpy(values, sum->histogram, sizeof(sum->histogram));
 }
 
 static int binary_fill_values(struct kvm *kvm, struct kvm_vcpu *vcpu, u64 *values)
@@ -220,14 +248,13 @@ static ssize_t binary_read(const struct binary_file *file, char __user *buffer,
 	size_t size_descs = file->header->num_desc * DESC_SIZE;
 	struct kvm_stats_header header = *file->header;
 	void *descs = NULL, *stats = NULL;
-	u32 nr = binary_nr_values;
 	ssize_t r = -ENOMEM;
 	size_t size_stats;
 	u64 pos = *offset;
 
-	header.num_desc += nr;
-	header.data_offset += nr * DESC_SIZE;
-	size_stats = file->size_stats + nr * sizeof(u64);
+	header.num_desc += binary_nr_descs;
+	header.data_offset += binary_nr_descs * DESC_SIZE;
+	size_stats = file->size_stats + binary_nr_values * sizeof(u64);
 	if (pos >= header.data_offset + size_stats)
 		return 0;
 

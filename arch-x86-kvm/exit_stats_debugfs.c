@@ -5,24 +5,39 @@
 #include <linux/cpumask.h>
 #include <linux/debugfs.h>
 #include <linux/export.h>
+#include <linux/kernel.h>
 #include <linux/kvm_host.h>
+#include <linux/minmax.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "exit_stats.h"
 
-static void kvm_exit_stats_add(struct kvm_exit_stats *sum,
-			       const struct kvm_exit_stats *stats)
+static void kvm_exit_stats_add(struct kvm_exit_stat *sum,
+			       const struct kvm_exit_stat *stat)
 {
+	sum->exits += READ_ONCE(stat->exits);
+	sum->neg_cycles += READ_ONCE(stat->neg_cycles);
+}
+
+static void kvm_exit_stats_add_cpu(struct kvm_exit_stats *sum, int cpu)
+{
+	const struct kvm_exit_stats *stats = &per_cpu(kvm_cpu_exit_stats, cpu);
 	u32 slot;
 
-	for (slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++) {
-		const struct kvm_exit_stat *stat = &stats->reasons[slot];
+	for (slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++)
+		kvm_exit_stats_add(&sum->reasons[slot], &stats->reasons[slot]);
+}
 
-		sum->reasons[slot].exits += READ_ONCE(stat->exits);
-		sum->reasons[slot].neg_cycles += READ_ONCE(stat->neg_cycles);
-	}
+static void kvm_exit_stats_add_vcpu(struct kvm_exit_stats *sum,
+				    const struct kvm_vcpu *vcpu)
+{
+	const struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
+	u32 slot;
+
+	for (slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++)
+		kvm_exit_stats_add(&sum->reasons[slot], &es->reasons[slot].stat);
 }
 
 /* Begin a line: @whose, e.g. "cpu0 ", reason and name. */
@@ -115,14 +130,13 @@ static int kvm_exit_stats_host_show(struct seq_file *m, void *v)
 
 	if (v == SEQ_START_TOKEN) {
 		for_each_possible_cpu(cpu) {
-			kvm_exit_stats_add(sum,
-					   &per_cpu(kvm_cpu_exit_stats, cpu));
+			kvm_exit_stats_add_cpu(sum, cpu);
 			cond_resched();
 		}
 	} else {
 		cpu = *(loff_t *)v - 1;
 		snprintf(whose, sizeof(whose), "cpu%d ", cpu);
-		kvm_exit_stats_add(sum, &per_cpu(kvm_cpu_exit_stats, cpu));
+		kvm_exit_stats_add_cpu(sum, cpu);
 	}
 
 	kvm_exit_stats_print(m, whose, sum);
@@ -150,7 +164,7 @@ static int kvm_exit_stats_vm_show(struct seq_file *m, void *v)
 		return -ENOMEM;
 
 	kvm_for_each_vcpu(i, vcpu, kvm) {
-		kvm_exit_stats_add(sum, &vcpu->arch.exit_stats.stats);
+		kvm_exit_stats_add_vcpu(sum, vcpu);
 		cond_resched();
 	}
 
@@ -170,7 +184,7 @@ static int kvm_exit_stats_vcpu_show(struct seq_file *m, void *v)
 	if (!stats)
 		return -ENOMEM;
 
-	kvm_exit_stats_add(stats, &vcpu->arch.exit_stats.stats);
+	kvm_exit_stats_add_vcpu(stats, vcpu);
 	kvm_exit_stats_print(m, "", stats);
 	kfree(stats);
 	return 0;
@@ -263,6 +277,103 @@ static int kvm_exit_stats_vcpu_vmm_show(struct seq_file *m, void *v)
 }
 DEFINE_SHOW_ATTRIBUTE(kvm_exit_stats_vcpu_vmm);
 
+/* A line is reason, name and the cycles of the longest exit. */
+static void kvm_exit_stats_print_longest(struct seq_file *m, u32 slot, u64 cycles)
+{
+	if (!cycles)
+		return;
+
+	kvm_exit_stats_print_reason(m, "", slot);
+	seq_printf(m, " %llu\n", cycles);
+}
+
+static int kvm_exit_stats_vm_longest_show(struct seq_file *m, void *v)
+{
+	const struct kvm_vcpu_exit_stats *es;
+	struct kvm *kvm = m->private;
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+	u32 slot;
+
+	for (slot = 0; slot <= kvm_exit_stats_isa->other; slot++) {
+		u64 cycles = 0;
+
+		kvm_for_each_vcpu(i, vcpu, kvm) {
+			es = &vcpu->arch.exit_stats;
+			cycles = max(cycles, kvm_exit_stats_longest(es, slot));
+		}
+		cond_resched();
+		kvm_exit_stats_print_longest(m, slot, cycles);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(kvm_exit_stats_vm_longest);
+
+static int kvm_exit_stats_vcpu_longest_show(struct seq_file *m, void *v)
+{
+	struct kvm_vcpu *vcpu = m->private;
+	u64 cycles;
+	u32 slot;
+
+	for (slot = 0; slot <= kvm_exit_stats_isa->other; slot++) {
+		cycles = kvm_exit_stats_longest(&vcpu->arch.exit_stats, slot);
+		kvm_exit_stats_print_longest(m, slot, cycles);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(kvm_exit_stats_vcpu_longest);
+
+/* A line is reason, name, bucket and exits. */
+static void kvm_exit_stats_print_buckets(struct seq_file *m, u32 slot,
+					 const u64 *buckets)
+{
+	u32 i;
+
+	for (i = 0; i < KVM_EXIT_STATS_NR_BUCKETS; i++) {
+		if (!buckets[i])
+			continue;
+
+		kvm_exit_stats_print_reason(m, "", slot);
+		seq_printf(m, " %u %llu\n", i, buckets[i]);
+	}
+}
+
+static int kvm_exit_stats_vm_histogram_show(struct seq_file *m, void *v)
+{
+	struct kvm *kvm = m->private;
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+	u32 slot;
+
+	for (slot = 0; slot <= kvm_exit_stats_isa->other; slot++) {
+		u64 sum[KVM_EXIT_STATS_NR_BUCKETS] = {};
+
+		kvm_for_each_vcpu(i, vcpu, kvm)
+			kvm_exit_stats_add_buckets(&vcpu->arch.exit_stats, slot,
+						   0, ARRAY_SIZE(sum), sum);
+		cond_resched();
+		kvm_exit_stats_print_buckets(m, slot, sum);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(kvm_exit_stats_vm_histogram);
+
+static int kvm_exit_stats_vcpu_histogram_show(struct seq_file *m, void *v)
+{
+	struct kvm_vcpu *vcpu = m->private;
+	u32 slot;
+
+	for (slot = 0; slot <= kvm_exit_stats_isa->other; slot++) {
+		u64 buckets[KVM_EXIT_STATS_NR_BUCKETS] = {};
+
+		kvm_exit_stats_add_buckets(&vcpu->arch.exit_stats, slot, 0,
+					   ARRAY_SIZE(buckets), buckets);
+		kvm_exit_stats_print_buckets(m, slot, buckets);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(kvm_exit_stats_vcpu_histogram);
+
 void kvm_exit_stats_create_host_debugfs(void)
 {
 	debugfs_create_file("exit_stats", 0400,
@@ -279,6 +390,10 @@ void kvm_exit_stats_create_vm_debugfs(struct kvm *kvm)
 			    &kvm_exit_stats_vm_ledger_fops);
 	debugfs_create_file("exit_stats_vmm", 0400, kvm->debugfs_dentry, kvm,
 			    &kvm_exit_stats_vm_vmm_fops);
+	debugfs_create_file("exit_stats_longest", 0400, kvm->debugfs_dentry, kvm,
+			    &kvm_exit_stats_vm_longest_fops);
+	debugfs_create_file("exit_stats_histogram", 0400, kvm->debugfs_dentry, kvm,
+			    &kvm_exit_stats_vm_histogram_fops);
 }
 
 void kvm_exit_stats_create_vcpu_debugfs(struct kvm_vcpu *vcpu,
@@ -290,4 +405,8 @@ void kvm_exit_stats_create_vcpu_debugfs(struct kvm_vcpu *vcpu,
 			    &kvm_exit_stats_vcpu_ledger_fops);
 	debugfs_create_file("exit_stats_vmm", 0400, dentry, vcpu,
 			    &kvm_exit_stats_vcpu_vmm_fops);
+	debugfs_create_file("exit_stats_longest", 0400, dentry, vcpu,
+			    &kvm_exit_stats_vcpu_longest_fops);
+	debugfs_create_file("exit_stats_histogram", 0400, dentry, vcpu,
+			    &kvm_exit_stats_vcpu_histogram_fops);
 }

@@ -46,7 +46,7 @@ const char * const kvm_exit_stats_state_names[] = {
 
 static u64 ledger_cycles(struct kvm_vcpu *vcpu)
 {
-	return kvm_exit_stats_total(&vcpu->arch.exit_stats.stats, true);
+	return kvm_exit_stats_vcpu_total(&vcpu->arch.exit_stats, true);
 }
 
 /* CPUs' clocks may differ a little. */
@@ -209,11 +209,11 @@ static u64 ledger_cycles_now(const struct kvm_vcpu_exit_stats *es)
 	u64 start, cycles;
 
 	if (!vcpu || es != &vcpu->arch.exit_stats)
-		return kvm_exit_stats_total(&es->stats, true);
+		return kvm_exit_stats_vcpu_total(es, true);
 
 	/* Being put would account them. */
 	preempt_disable();
-	cycles = kvm_exit_stats_total(&es->stats, true);
+	cycles = kvm_exit_stats_vcpu_total(es, true);
 	start = READ_ONCE(es->start);
 	if (kvm_exit_stats_is_open(start))
 		cycles -= kvm_exit_stats_neg_cycles_since(start);

@@ -57,7 +57,7 @@ static uint64_t total_cycles(void)
 static bool signature(unsigned int scope)
 {
 	struct exitstat_regs want = {
-		.eax = 1 | isa << 8 | scope << 16 | 0x84000000,
+		.eax = 1 | isa << 8 | scope << 16 | 0x86000000,
 	};
 
 	memcpy(&want.ebx, "KVME", 4);

@@ -91,7 +91,9 @@ static int ask(struct kvm_vm *vm, uint32_t flags, uint64_t scope)
 /* What can be asked for does not depend on the host's policy of the moment. */
 static bool unknown_scopes_are_refused(void)
 {
-	static const uint64_t unknown[] = { 3, 4, 31, 32, 64, 1ull << 32, UINT64_MAX };
+	static const uint64_t unknown[] = {
+		3, 4, 31, 32, 64, 0x103, 0x200, 1ull << 32, UINT64_MAX
+	};
 	bool ok = true;
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -99,9 +101,9 @@ static bool unknown_scopes_are_refused(void)
 
 		set_scope(rows[i].policy);
 		vm = vm_create_barebones();
-		ok &= vm_check_cap(vm, KVM_CAP_X86_EXIT_STATS) == 7;
+		ok &= vm_check_cap(vm, KVM_CAP_X86_EXIT_STATS) == 0x107;
 		for (uint32_t scope = 0; scope < 3; scope++)
-			ok &= !ask(vm, 0, scope);
+			ok &= !ask(vm, 0, scope) && !ask(vm, 0, 0x100 | scope);
 		for (size_t k = 0; k < ARRAY_SIZE(unknown); k++)
 			ok &= ask(vm, 0, unknown[k]) == EINVAL;
 		ok &= ask(vm, 1, 1) == EINVAL;

@@ -42,8 +42,12 @@
 #define NR_BUSY 3
 /* How far CPU 1's TSC is ahead: longer than any exit takes */
 #define TSC_AHEAD (1ull << 44)
-/* More cycles than any exit of these guests takes, including interrupts */
+/* More cycles than the exits of these guests take on average, including interrupts */
 #define EXIT_CYCLES_MAX 20000
+/* and than a single one does, and fewer than any time off the CPU or in user space */
+#define LONGEST_CYCLES_MAX (OUT_CYCLES / 2)
+/* Bytes of one string instruction among many, no more than KVM asks for at once */
+#define LONG_BYTES 200
 
 static volatile bool stop;
 /* What the host calls them; all are below 256, and so the places of their figures. */
@@ -85,7 +89,7 @@ static void guest_out(void)
 	GUEST_DONE();
 }
 
-static uint64_t in_bytes;
+static uint64_t in_bytes, long_bytes;
 
 /*
  * User space is asked for all bytes at once, and KVM then writes one after the other, as
@@ -97,7 +101,7 @@ static void guest_in(void)
 
 	for (int i = 0; i < NR_IN; i++) {
 		uint8_t *to = &buffer[sizeof(buffer) - 1];
-		uint64_t n = in_bytes;
+		uint64_t n = i == NR_IN / 2 && long_bytes ? long_bytes : in_bytes;
 
 		asm volatile("std; rep insb; cld" : "+D"(to), "+c"(n) : "d"(USER_PORT) : "memory");
 	}
@@ -129,6 +133,7 @@ struct run {
 	struct kvm_vcpu *vcpu;
 	/* The vCPU's figures, the host's while it ran, how long it ran, and returns for MMIO */
 	struct figures f;
+	uint64_t longest[NR_FIGURES];
 	struct host_figures host;
 	uint64_t elapsed, mmio;
 };
@@ -169,6 +174,8 @@ static void measure(struct run *run, uint64_t user_cycles)
 	snprintf(path, sizeof(path), KVM_DEBUGFS "/%d-%d/vcpu0/exit_stats",
 		 getpid(), run->vcpu->vm->fd);
 	TEST_ASSERT(figures_read(path, &run->f, NULL), "cannot read %s", path);
+	strcat(path, "_longest");
+	TEST_ASSERT(figures_read_longest(path, run->longest), "cannot read %s", path);
 	figures_host(&run->host);
 	figures_subtract(&run->host.sum, &before.sum);
 	for (int cpu = 0; cpu < NR_CPUS_MAX; cpu++)
@@ -198,9 +205,13 @@ static bool sane(const char *what, const struct run *run)
 	for (uint32_t r = 0; r < NR_FIGURES; r++) {
 		if (!run->f.exits[r])
 			continue;
-		ksft_print_msg("%s: %-20s %6" PRIu64 " exits, mean %" PRIu64 " cycles\n", what,
-			       oracle_name(r), run->f.exits[r], mean(&run->f, r));
+		ksft_print_msg("%s: %-20s %6" PRIu64 " exits, mean %" PRIu64 " cycles, longest %"
+			       PRIu64 "\n", what, oracle_name(r), run->f.exits[r],
+			       mean(&run->f, r), run->longest[r]);
 		ok &= mean(&run->f, r) < EXIT_CYCLES_MAX;
+		ok &= run->longest[r] >= mean(&run->f, r) && run->longest[r] < LONGEST_CYCLES_MAX;
+		ok &= run->longest[r] <= run->f.cycles[r];
+		ok &= run->f.exits[r] > 1 || run->longest[r] == run->f.cycles[r];
 	}
 	return ok;
 }
@@ -270,6 +281,35 @@ static bool completion_is_in(void)
 	       one.f.exits[reasons->io] == 2 * NR_IN + 1 &&
 	       many.f.exits[reasons->io] == 2 * NR_IN + 1 &&
 	       2 * more > (IN_BYTES - 1) * BYTE_CYCLES;
+}
+
+/*
+ * One exit among many takes long, in its completion.  Without it, the others take what they
+ * take in a run of none but short ones.
+ */
+static bool the_longest_is_one_exit(void)
+{
+	uint64_t others, longest;
+	struct run one, run;
+
+	pin(0);
+	one = in("short ones", 1);
+	long_bytes = LONG_BYTES;
+	run = create(guest_in);
+	sync_global_to_guest(run.vcpu->vm, in_bytes);
+	sync_global_to_guest(run.vcpu->vm, long_bytes);
+	long_bytes = 0;
+	measure(&run, OUT_CYCLES);
+	longest = run.longest[reasons->io];
+	others = (run.f.cycles[reasons->io] - longest) / (run.f.exits[reasons->io] - 1);
+	ksft_print_msg("the longest of %" PRIu64 " took %" PRIu64 " cycles, the others %" PRIu64
+		       " each, without it %" PRIu64 ", the longest of these %" PRIu64 "\n",
+		       run.f.exits[reasons->io], longest, others, mean(&one.f, reasons->io),
+		       one.longest[reasons->io]);
+	return sane("short", &one) && sane("one is long", &run) &&
+	       longest > one.longest[reasons->io] + (LONG_BYTES - IN_BYTES) * BYTE_CYCLES &&
+	       others * 100 < mean(&one.f, reasons->io) * 105 &&
+	       others * 105 > mean(&one.f, reasons->io) * 100;
 }
 
 static bool completion_that_asks_again_is_in(void)
@@ -392,10 +432,11 @@ int main(void)
 	reasons = reasons_of(oracle_isa());
 	nr_cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	ksft_print_header();
-	ksft_set_plan(7);
+	ksft_set_plan(8);
 	RUN(blocking_in_hlt_is_not_in);
 	RUN(user_space_is_not_in);
 	RUN(completion_is_in);
+	RUN(the_longest_is_one_exit);
 	RUN(completion_that_asks_again_is_in);
 	RUN(busy_neighbours_are_not_in);
 	if (nr_cpus > 1) {

@@ -6,6 +6,8 @@
  *
  * usage: modes executed|emulated
  *
+ * If executed, histograms are on.
+ *
  * Needs kvm.ko's exit_stats=vm and force_emulation_prefix=1.  If emulated, each mode
  * reads a third of the hostile indices.  If executed, it reads fewer, as the nested guest
  * reads all of them.
@@ -24,6 +26,7 @@ static void sweep(enum cpu_mode mode, bool emulated)
 		.scope = KVM_EXIT_STATS_SCOPE_VM,
 		.own_reason = emulated ? reasons->emulated : reasons->cpuid,
 		.own_exact = true,
+		.histogram = !emulated,
 		/* A new VM has not executed a CPUID yet. */
 		.own_base_known = true,
 	};
@@ -57,8 +60,10 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
 	ksft_set_plan(NR_CPU_MODES * NR_LEAF_KINDS + 1);
+	oracle_write(PARAM_HISTOGRAM, emulated ? "N" : "Y");
 	for (int mode = 0; mode < NR_CPU_MODES; mode++)
 		sweep(mode, emulated);
+	oracle_write(PARAM_HISTOGRAM, "N");
 	ksft_print_msg("%" PRIu64 " CPUIDs\n", in_all);
 	ksft_test_result(in_all >= (emulated ? 1000000 : 100000) / fewer(),
 			 "as many CPUIDs as planned\n");

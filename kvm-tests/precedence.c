@@ -151,9 +151,9 @@ int main(void)
 	static const char * const scopes[] = { "off", "vm", "host" };
 	/* Also neighbours, which are not leaves of the statistics */
 	static const uint32_t leaves[] = {
-		0x4fffffe6, 0x4fffffe7, 0x4fffffe8, 0x4fffffee, 0x4ffffff6, 0x4ffffff7, 0x4ffffff8,
-		0x4ffffff9, 0x4ffffffa, 0x4ffffffb, 0x4ffffffc, 0x4ffffffd, 0x4ffffffe, 0x4fffffff,
-		0x50000000
+		0x4fffffe4, 0x4fffffe5, 0x4fffffe8, 0x4fffffee, 0x4ffffff4, 0x4ffffff5, 0x4ffffff7,
+		0x4ffffff8, 0x4ffffff9, 0x4ffffffa, 0x4ffffffb, 0x4ffffffc, 0x4ffffffd, 0x4ffffffe,
+		0x4fffffff, 0x50000000
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);

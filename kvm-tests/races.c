@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Counting and reading while vCPUs, VMs and CPUs come and go, and while the host changes
- * the scope.
+ * the scope, or switches histograms.
  *
  * usage: races vcpus|vms|scope|cpus
  *
@@ -18,6 +18,7 @@
 #define NR_PARENTS 4
 #define NR_FLIPS (1000 / fewer())
 #define NR_UNPLUGS 5
+#define NR_SWITCHES (50 / fewer())
 #define NR_WBINVD 7
 #define CPU1_ONLINE "/sys/devices/system/cpu/cpu1/online"
 
@@ -246,7 +247,7 @@ static enum scope scope_of(const struct flip_reader *f, int what, struct leaf_re
 	if (r.ebx != KVM_EXIT_STATS_SIGNATURE_EBX || r.ecx != KVM_EXIT_STATS_SIGNATURE_ECX ||
 	    r.edx != KVM_EXIT_STATS_SIGNATURE_EDX)
 		return NO_SCOPE;
-	r.eax -= 0x84000001 | oracle_isa() << 8;
+	r.eax -= 0x86000001 | oracle_isa() << 8;
 	return r.eax == 0x10000 ? VM : r.eax == 0x20000 ? HOST : NO_SCOPE;
 }
 
@@ -503,6 +504,72 @@ static bool nothing_is_counted_while_off(void)
 	       on.exits[reasons->cpuid] == off.exits[reasons->cpuid] + 100;
 }
 
+/* ---- histograms are switched while vCPUs run ---- */
+
+/* What is counted, but in no bucket, of each reason */
+static bool not_in_buckets(struct leaf_vm *v, uint64_t without[NR_FIGURES], uint64_t *in)
+{
+	uint64_t buckets[NR_FIGURES];
+	struct figures f;
+	bool ok = true;
+
+	vm_stats(v->vm, &f);
+	vm_buckets(v->vm, buckets);
+	*in = 0;
+	for (int slot = 0; slot < NR_FIGURES; slot++) {
+		ok &= buckets[slot] <= f.exits[slot];
+		without[slot] = f.exits[slot] - buckets[slot];
+		*in += buckets[slot];
+	}
+	return ok;
+}
+
+static void run_noise(struct leaf_vm *v, bool switched)
+{
+	struct runner r[2] = {};
+	uint32_t random = 1;
+
+	for (int i = 0; i < 2; i++) {
+		r[i] = (struct runner){ .v = v, .vcpu = i, .cpu = -1 };
+		start(&r[i], noise);
+	}
+	for (int i = 0; i < 10; i++) {
+		uint64_t rounds = r[0].rounds + r[1].rounds, until;
+
+		while (r[0].rounds + r[1].rounds < rounds + 2)
+			;
+		random = random * 1103515245 + 12345;
+		for (until = rdtsc() + (random >> 16) % 8192; rdtsc() < until;)
+			;
+		if (switched)
+			oracle_write(PARAM_HISTOGRAM, i % 2 ? "Y" : "N");
+	}
+	for (int i = 0; i < 2; i++)
+		finish(&r[i]);
+}
+
+/* As long as they are on, each exit that is counted is in a bucket. */
+static bool histograms_miss_nothing_while_they_are_on(void)
+{
+	struct leaf_vm v = leaf_vm_create(LONG_MODE, false, 2, NULL);
+	uint64_t before[NR_FIGURES], after[NR_FIGURES], in_before, in_after = 0, missed = 0;
+	bool ok = true;
+
+	for (int i = 0; i < NR_SWITCHES; i++) {
+		run_noise(&v, true);
+		ok &= not_in_buckets(&v, before, &in_before);
+		run_noise(&v, false);
+		ok &= not_in_buckets(&v, after, &in_after);
+		missed += !!memcmp(before, after, sizeof(before));
+		ok &= in_after > in_before;
+	}
+	oracle_write(PARAM_HISTOGRAM, "N");
+	ksft_print_msg("%" PRIu64 " exits in buckets, %" PRIu64 " CPUIDs in none; "
+		       "%" PRIu64 " of %d times, some were missed\n", in_after,
+		       after[reasons->cpuid], missed, NR_SWITCHES);
+	return ok && !missed && after[reasons->cpuid] && after[reasons->wbinvd];
+}
+
 /* ---- CPUs that come and go ---- */
 
 static void on_cpu1(struct leaf_vm *v)
@@ -593,6 +660,7 @@ static const struct {
 	CASE("scope", scope_flips_while_guests_read),
 	CASE("scope", a_narrowed_scope_drains),
 	CASE("scope", nothing_is_counted_while_off),
+	CASE("scope", histograms_miss_nothing_while_they_are_on),
 	CASE("cpus", unplugging_a_cpu_keeps_its_figures),
 	CASE("cpus", cpus_come_and_go_under_running_vcpus),
 };

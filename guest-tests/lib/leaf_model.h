@@ -19,11 +19,11 @@
 #include "ktap.h"
 #include "kvm_exit_stats.h"
 
-/* 7 leaves that are out of range, and 9 of this vCPU; then the same, and 9 of the VM or the host */
+/* 5 leaves that are out of range, and 11 of this vCPU; then the same, of the VM or the host */
 #define LEAF_LOWEST 0x4fffffe0
 #define LEAF_HIGHEST 0x4fffffff
-#define NR_OUT_OF_RANGE 14
-#define NR_SERVED 9
+#define NR_SERVED 11
+#define NR_OUT_OF_RANGE (2 * (16 - NR_SERVED))
 /* How many leaves are read for an index */
 #define NR_LEAVES_ASKED (2 + NR_SERVED + 1)
 
@@ -51,6 +51,8 @@ enum leaf_kind {
 	LEAF_WHICH,
 	LEAF_LEDGER,
 	LEAF_VMM,
+	LEAF_LONGEST,
+	LEAF_HISTOGRAM,
 	/* Only if the guest knows all its CPUIDs */
 	LEAF_OWN,
 	NR_LEAF_KINDS,
@@ -66,6 +68,8 @@ static const char * const leaf_kind_names[NR_LEAF_KINDS] = {
 	[LEAF_WHICH] = "those reasons have occurred that have figures, and no undefined ones",
 	[LEAF_LEDGER] = "states have a time, and what is none says so",
 	[LEAF_VMM] = "a reason's time in the VMM goes with returns to it",
+	[LEAF_LONGEST] = "the longest exit gets no shorter, and no recent one is longer",
+	[LEAF_HISTOGRAM] = "buckets have no more exits than there are, or say that there are none",
 	[LEAF_OWN] = "CPUIDs executed are counted to the exit",
 };
 
@@ -76,6 +80,7 @@ struct leaf_figures {
 	uint64_t cycles[NR_REASONS];
 	uint64_t elapsed_ns;
 	uint64_t returns[NR_REASONS];
+	uint64_t longest[NR_REASONS];
 };
 
 struct leaf_model {
@@ -87,6 +92,8 @@ struct leaf_model {
 	bool own_exact;
 	/* CPUIDs executed so far, including the one that is checked */
 	uint64_t executed;
+	/* Exits are counted in buckets, too. */
+	bool histogram;
 	/* No figure can be higher. */
 	uint64_t limit;
 
@@ -160,10 +167,10 @@ static inline uint32_t hostile_leaf(uint32_t n, unsigned int k)
 	uint32_t i = (n + 5 * k) % NR_OUT_OF_RANGE;
 
 	if (k < 2)
-		return LEAF_LOWEST + i + (i < 7 ? 0 : 9);
+		return LEAF_LOWEST + i + (i < NR_OUT_OF_RANGE / 2 ? 0 : NR_SERVED);
 	if (k < 2 + NR_SERVED)
-		return KVM_EXIT_STATS_LEAF_VMM + k - 2;
-	return KVM_EXIT_STATS_LEAF_VMM - KVM_EXIT_STATS_VCPU_OFFSET + n % NR_SERVED;
+		return KVM_EXIT_STATS_LEAF_HISTOGRAM + k - 2;
+	return KVM_EXIT_STATS_LEAF_HISTOGRAM - KVM_EXIT_STATS_VCPU_OFFSET + n % NR_SERVED;
 }
 
 static inline bool leaf_is_growing(uint64_t value, uint64_t least, uint64_t limit, uint64_t *last)
@@ -256,12 +263,41 @@ static inline bool leaf_vmm_fits(struct leaf_model *m, bool own, uint32_t reason
 			       &f->returns[reason_slot(reason)]);
 }
 
+static inline bool leaf_longest_fits(struct leaf_model *m, bool own, uint32_t reason,
+				     struct leaf_regs r)
+{
+	struct leaf_figures *f = own ? &m->own : &m->all;
+	uint64_t longest = exits_in(r), recent = (uint64_t)r.edx << 32 | r.ecx;
+
+	if (recent > longest)
+		return false;
+	if (kvm_never_enables(m->isa, reason))
+		return !longest;
+	return leaf_is_growing(longest, f->longest[reason_slot(reason)], m->limit,
+			       &f->longest[reason_slot(reason)]);
+}
+
+/* Four of a reason's 32 buckets, if it and the group are known */
+static inline bool leaf_buckets_fit(const struct leaf_model *m, bool own, uint32_t index,
+				    struct leaf_regs r)
+{
+	static const struct leaf_regs undefined = { .edx = KVM_EXIT_STATS_UNDEFINED };
+	uint32_t reason = (uint16_t)index == 0xffff ? ~0u : (uint16_t)index;
+	uint64_t sum = (uint64_t)r.eax + r.ebx + r.ecx + r.edx;
+
+	if (!m->histogram || index >> 27 || index & 0xff0000 || !isa_defines(m->isa, reason) ||
+	    (!own && m->scope == KVM_EXIT_STATS_SCOPE_HOST))
+		return leaf_regs_equal(r, undefined);
+	return sum <= (kvm_never_enables(m->isa, reason) ? 0 : m->limit) &&
+	       !leaf_regs_equal(r, undefined);
+}
+
 static inline bool leaf_fits(struct leaf_model *m, enum leaf_kind *kind, uint32_t leaf,
 			     uint32_t index, struct leaf_regs r, struct leaf_regs out_of_range)
 {
 	static const struct leaf_regs undefined = { .edx = KVM_EXIT_STATS_UNDEFINED };
 	const struct leaf_regs signature = {
-		.eax = 1 | m->isa << 8 | m->scope << 16 | 0x84000000,
+		.eax = 1 | m->isa << 8 | m->scope << 16 | 0x86000000,
 		.ebx = 0x454d564b, .ecx = 0x53746978, .edx = 0x73746174,
 	};
 	struct leaf_figures *f = leaf & 0x10 ? &m->all : &m->own;
@@ -290,6 +326,16 @@ static inline bool leaf_fits(struct leaf_model *m, enum leaf_kind *kind, uint32_
 		*kind = LEAF_VMM;
 		return isa_defines(m->isa, index) ?
 		       leaf_vmm_fits(m, !(leaf & 0x10), index, r) :
+		       leaf_regs_equal(r, undefined);
+	case 0x4ffffff5:
+		*kind = LEAF_HISTOGRAM;
+		return leaf_buckets_fit(m, !(leaf & 0x10), index, r);
+	case 0x4ffffff6:
+		*kind = LEAF_LONGEST;
+		/* The host has none. */
+		return isa_defines(m->isa, index) &&
+			       (!(leaf & 0x10) || m->scope == KVM_EXIT_STATS_SCOPE_VM) ?
+		       leaf_longest_fits(m, !(leaf & 0x10), index, r) :
 		       leaf_regs_equal(r, undefined);
 	case 0x4ffffff9:
 		*kind = LEAF_WHICH;

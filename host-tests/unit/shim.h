@@ -34,6 +34,10 @@ typedef uint8_t u8;
 #define noinline __attribute__((__noinline__))
 #define __read_mostly
 #define __user
+#define __percpu
+#define BUILD_BUG_ON(x) _Static_assert(!(x), #x)
+#define OPTIMIZER_HIDE_VAR(x) ((void)0)
+#define data_race(x) (x)
 #define WARN_ON_ONCE(x) assert(!(x))
 #define __printf(string, first) __attribute__((__format__(__printf__, string, first)))
 #define EXPORT_SYMBOL_FOR_KVM_INTERNAL(sym) extern int shim_export_##sym
@@ -43,6 +47,8 @@ typedef uint8_t u8;
 #define unlikely(x) (x)
 #define BIT(n) (1UL << (n))
 #define BIT_ULL(n) (1ULL << (n))
+#define GENMASK(high, low) ((u32)(BIT_ULL((high) + 1) - BIT_ULL(low)))
+#define __fls(n) (63 - __builtin_clzll(n))
 /* Only what the code uses: subtract, and return whether it borrowed. */
 #define GEN_BINARY_RMWcc(op, var, cc, constraint, value) \
 	(assert(!strcmp(op, "subq") && !strcmp(#cc, "c")), \
@@ -50,7 +56,11 @@ typedef uint8_t u8;
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 #define min(a, b) ((a) < (b) ? (a) : (b))
-#define max_t(type, a, b) ((type)(a) > (type)(b) ? (type)(a) : (type)(b))
+#define max_t(type, a, b) ({ type a_ = (a), b_ = (b); a_ > b_ ? a_ : b_; })
+#define max(a, b) ({ __typeof__(a) a_ = (a); __typeof__(b) b_ = (b); a_ > b_ ? a_ : b_; })
+#define smp_load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define smp_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
+#define xchg(p, v) __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
 #define clamp_t(type, n, low, high) min_t(type, max_t(type, n, low), high)
 #define min_t(type, a, b) ((type)(a) < (type)(b) ? (type)(a) : (type)(b))
 #define lower_32_bits(n) ((u32)(n))
@@ -499,9 +509,12 @@ static inline void debugfs_create_file(const char *name, mode_t mode, struct den
  * descriptors and values.
  */
 #define GFP_KERNEL 0
+#define GFP_KERNEL_ACCOUNT 0
 #define KVM_STATS_NAME_SIZE 48
 #define KVM_STATS_TYPE_CUMULATIVE 0x00
 #define KVM_STATS_TYPE_INSTANT 0x01
+#define KVM_STATS_TYPE_PEAK 0x02
+#define KVM_STATS_TYPE_LOG_HIST 0x04
 #define KVM_STATS_UNIT_MASK 0xf0
 #define KVM_STATS_UNIT_NONE 0x00
 #define KVM_STATS_UNIT_SECONDS 0x20
@@ -521,7 +534,9 @@ extern const struct kvm_stats_desc {
 	char name[KVM_STATS_NAME_SIZE];
 } kvm_vm_stats_desc[1], kvm_vcpu_stats_desc[1];
 
-#define kvzalloc(size, flags) calloc(1, size)
+/* How many more there are, or no end of them */
+extern int shim_allocations;
+#define kvzalloc(size, flags) (shim_allocations-- ? calloc(1, size) : NULL)
 #define kvfree(p) free(p)
 
 /* Like the kernel's, but that all of it is in one piece */

@@ -7,6 +7,7 @@
 #include "exit_stats_debugfs.c"
 #include "exit_stats_ledger.c"
 #include "exit_stats_binary.c"
+#include "exit_stats_histogram.c"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,6 +28,7 @@ int shim_masked;
 char shim_trace[200];
 struct mutex kvm_lock;
 struct kvm *vm_list;
+int shim_allocations;
 
 #define OWN_DATA (sizeof(struct kvm_stats_header) + KVM_STATS_NAME_SIZE + \
 		  sizeof(struct kvm_stats_desc))
@@ -117,6 +119,13 @@ static void fold(const char *value)
 	assert_int_equal(exit_stats_fold_param_ops.set(value, &param), 0);
 }
 
+static int histograms(const char *value)
+{
+	struct kernel_param param = { .arg = &exit_stats_histogram };
+
+	return histogram_param_ops.set(value, &param);
+}
+
 static bool is_defined(u32 reason)
 {
 	return reason <= 85 && reason != 35 && reason != 38 && reason != 42 &&
@@ -160,6 +169,7 @@ static int setup(void **state)
 	kvm_exit_stats_set_isa(KVM_EXIT_STATS_ISA_VMX);
 	set_scope("vm");
 	fold("N");
+	shim_allocations = -1;
 	for (int i = 0; i < 2; i++) {
 		for (int j = 0; j < SHIM_VCPUS; j++) {
 			vm[i].vcpu[j].kvm = &vm[i];
@@ -176,6 +186,10 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
+	shim_allocations = -1;
+	assert_int_equal(histograms("N"), 0);
+	for (int i = 0; i < 2 * SHIM_VCPUS; i++)
+		kvm_exit_stats_vcpu_destroy(&vm[i / SHIM_VCPUS].vcpu[i % SHIM_VCPUS]);
 	no_vendor();
 	return 0;
 }
@@ -222,6 +236,17 @@ static void load(struct kvm_vcpu *vcpu)
 	preempt_enable();
 }
 
+#define LONGEST		0x4ffffff6
+#define OF_VCPU		0x10
+
+/* What a read of the longest exits tells.  The next one has nothing recent. */
+static void assert_longest(struct kvm_vcpu *vcpu, u32 leaf, u32 reason, u64 longest, u64 recent)
+{
+	assert_regs(read_leaf(vcpu, leaf, reason), (u32)longest, longest >> 32, (u32)recent,
+		    recent >> 32);
+	assert_regs(read_leaf(vcpu, leaf, reason), (u32)longest, longest >> 32, 0, 0);
+}
+
 static void encodes_over_the_32_bit_boundary(void **state)
 {
 	static const u64 values[] = {
@@ -234,12 +259,15 @@ static void encodes_over_the_32_bit_boundary(void **state)
 		u32 low = (u32)values[i], high = (u32)(values[i] >> 32);
 		struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
 
-		es->stats.reasons[12] = (struct kvm_exit_stat){ values[i], -~values[i] };
+		es->reasons[12].stat = (struct kvm_exit_stat){ values[i], -~values[i] };
 		assert_regs(read_leaf(vcpu, 0x4ffffffc, 7), low, high, 0, 0);
 		assert_regs(read_leaf(vcpu, 0x4ffffffd, 7), 0, ~high, ~low, 0);
 		assert_regs(read_leaf(vcpu, 0x4ffffffe, 12), low, high, 0, 0);
 		assert_regs(read_leaf(vcpu, 0x4fffffff, 12), 0, ~high, ~low, 0);
 		assert_regs(read_leaf(vcpu, 0x4ffffffa, 12), low, high, ~low, ~high);
+		es->reasons[12].neg_longest = -values[i];
+		es->reasons[12].neg_recent = -values[i];
+		assert_regs(read_leaf(vcpu, 0x4ffffff6, 12), low, high, low, high);
 	}
 }
 
@@ -247,15 +275,15 @@ static void signature_names_version_isa_and_scope(void **state)
 {
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
 
-	assert_regs(read_leaf(vcpu, 0x4ffffffb, 1), 0x84010101, 0x454d564b, 0x53746978, 0x73746174);
+	assert_regs(read_leaf(vcpu, 0x4ffffffb, 1), 0x86010101, 0x454d564b, 0x53746978, 0x73746174);
 	set_scope("host");
-	assert_regs(read_leaf(vcpu, 0x4ffffffb, 1), 0x84020101, 0x454d564b, 0x53746978, 0x73746174);
+	assert_regs(read_leaf(vcpu, 0x4ffffffb, 1), 0x86020101, 0x454d564b, 0x53746978, 0x73746174);
 }
 
 static void other_leaves_are_not_served(void **state)
 {
 	static const u32 leaves[] = {
-		0, 1, 0x40000000, 0x4fffffe0, 0x4fffffe6, 0x4ffffff0, 0x4ffffff6, 0x50000000,
+		0, 1, 0x40000000, 0x4fffffe0, 0x4fffffe4, 0x4ffffff0, 0x4ffffff4, 0x50000000,
 		0xffffffff
 	};
 
@@ -279,6 +307,7 @@ static void undefined_reasons_say_so(void **state)
 		assert_regs(read_leaf(&vm[0].vcpu[0], 0x4fffffff, reason), 0, 0, 0, edx);
 		assert_regs(read_leaf(&vm[0].vcpu[0], 0x4ffffffa, reason), 0, 0, 0, edx);
 		assert_regs(read_leaf(&vm[0].vcpu[0], 0x4fffffea, reason), 0, 0, 0, edx);
+		assert_regs(read_leaf(&vm[0].vcpu[0], 0x4ffffff6, reason), 0, 0, 0, edx);
 	}
 }
 
@@ -286,7 +315,8 @@ static void undefined_reasons_say_so(void **state)
 static void an_index_of_the_guests_is_masked(void **state)
 {
 	static const u32 leaves[] = {
-		0x4fffffea, 0x4fffffee, 0x4fffffef, 0x4ffffffa, 0x4ffffffe, 0x4fffffff
+		0x4fffffe6, 0x4fffffea, 0x4fffffee, 0x4fffffef, 0x4ffffff6, 0x4ffffffa,
+		0x4ffffffe, 0x4fffffff
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(leaves); i++) {
@@ -364,7 +394,7 @@ static void a_vcpu_reads_its_own(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(scopes); i++) {
 		set_scope(scopes[i]);
 		assert_regs(read_leaf(&vm[0].vcpu[1], 0x4fffffeb, 3),
-			    0x84000101 | (u32)(i + 1) << 16, 0x454d564b, 0x53746978, 0x73746174);
+			    0x86000101 | (u32)(i + 1) << 16, 0x454d564b, 0x53746978, 0x73746174);
 		assert_regs(read_leaf(&vm[0].vcpu[0], 0x4fffffec, 3), 1, 0, 0, 0);
 		assert_regs(read_leaf(&vm[0].vcpu[1], 0x4fffffec, 3), 2, 0, 0, 0);
 		assert_regs(read_leaf(&vm[0].vcpu[1], 0x4fffffed, 3), 0, 0, 16, 0);
@@ -913,12 +943,12 @@ static void what_is_not_served_is_counted(void **state)
 
 static void a_vmm_asks_for_what_is_known_and_in_time(void **state)
 {
-	static const u64 unknown[] = { 3, 4, 31, 32, 64, 1ULL << 32, UINT64_MAX };
+	static const u64 unknown[] = { 3, 4, 31, 32, 64, 0x103, 0x201, 1ULL << 32, UINT64_MAX };
 
 	set_scope("off");
-	assert_int_equal(kvm_exit_stats_check_cap(), 7);
+	assert_int_equal(kvm_exit_stats_check_cap(), 0x107);
 	set_scope("host");
-	assert_int_equal(kvm_exit_stats_check_cap(), 7);
+	assert_int_equal(kvm_exit_stats_check_cap(), 0x107);
 	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
 		assert_int_equal(ask_for(&vm[0], unknown[i]), -EINVAL);
 	/* Nothing was asked for so far. */
@@ -1043,7 +1073,7 @@ static void svms_reasons_are_its_exit_codes(void **state)
 	no_vendor();
 	kvm_exit_stats_set_isa(KVM_EXIT_STATS_ISA_SVM);
 	kvm_exit_stats_vcpu_init(vcpu);
-	assert_regs(read_leaf(vcpu, 0x4ffffffb, 1), 0x84010201, 0x454d564b, 0x53746978, 0x73746174);
+	assert_regs(read_leaf(vcpu, 0x4ffffffb, 1), 0x86010201, 0x454d564b, 0x53746978, 0x73746174);
 	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
 		for (size_t n = 0; n <= i; n++)
 			exit_with_code(vcpu, codes[i]);
@@ -1127,17 +1157,21 @@ static void sums_agree_after_any_sequence(void **state)
 {
 	struct { u64 exits, cycles; } sum = {};
 	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
-	u64 expected = 0, n = 0;
+	u64 expected = 0, n = 0, this = 0, longest[90] = {};
 	bool open = false, counted = false;
+	u32 reason = 0;
 
 	srand(1);
 	for (int i = 0; i < 200000; i++) {
-		/* Of an exit of one cycle, no completion is accounted. */
-		u64 ticks = 2 + rand() % 1000;
+		/* Exits of one or two cycles are taken for states. */
+		u64 ticks = 3 + rand() % 1000;
 
 		elapse(ticks);
-		if (open)
+		if (open) {
 			expected += ticks;
+			this += ticks;
+			longest[reason] = max_t(u64, longest[reason], this);
+		}
 		switch (rand() % 5) {
 		case 0:
 			kvm_exit_stats_stop(vcpu);
@@ -1161,17 +1195,23 @@ static void sums_agree_after_any_sequence(void **state)
 		default:
 			if (open)
 				break;
-			begin(vcpu, rand() % 90);
+			reason = rand() % 90;
+			begin(vcpu, reason);
 			open = true;
+			this = 0;
 			n++;
 		}
 	}
 	kvm_exit_stats_stop(vcpu);
+	for (reason = 0; reason < ARRAY_SIZE(longest); reason++) {
+		if (is_defined(reason))
+			assert_longest(vcpu, LONGEST, reason, longest[reason], longest[reason]);
+	}
 
 	assert_int_equal(total_cycles(vcpu), expected);
 	assert_int_equal(total_exits(vcpu), n);
 	for (u32 slot = 0; slot < KVM_EXIT_STATS_NR_SLOTS; slot++) {
-		struct kvm_exit_stat *stat = &vcpu->arch.exit_stats.stats.reasons[slot];
+		struct kvm_exit_stat *stat = &vcpu->arch.exit_stats.reasons[slot].stat;
 		u64 cpu_exits = 0, cpu_cycles = 0;
 
 		for (int cpu = 0; cpu < SHIM_CPUS; cpu++) {
@@ -1189,13 +1229,101 @@ static void sums_agree_after_any_sequence(void **state)
 	assert_int_equal(sum.cycles, expected);
 }
 
+static void the_longest_exit_of_each_reason_is_kept(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0], *other = &vm[0].vcpu[1];
+
+	exit_of(vcpu, 10, 20);
+	exit_of(vcpu, 10, 1ull << 33);
+	exit_of(vcpu, 10, 30);
+	exit_of(vcpu, 12, 7);
+	assert_longest(vcpu, LONGEST, 10, 1ull << 33, 1ull << 33);
+	assert_longest(vcpu, LONGEST, 12, 7, 7);
+	assert_longest(vcpu, LONGEST, 30, 0, 0);
+	exit_of(vcpu, 10, 25);
+	exit_of(vcpu, 10, 24);
+	assert_longest(vcpu, LONGEST, 10, 1ull << 33, 25);
+
+	/* The VM has the longest of all vCPUs.  What one takes from itself, the VM lacks. */
+	exit_of(vcpu, 12, 5);
+	exit_of(other, 12, 6);
+	assert_longest(vcpu, LONGEST - OF_VCPU, 12, 7, 5);
+	assert_longest(vcpu, LONGEST, 12, 7, 6);
+	exit_of(vcpu, 12, 4);
+	exit_of(other, 12, 9);
+	assert_longest(vcpu, LONGEST, 12, 9, 9);
+	assert_longest(vcpu, LONGEST - OF_VCPU, 12, 7, 0);
+	assert_longest(&vm[1].vcpu[0], LONGEST, 12, 0, 0);
+
+	/* CPUs have none, so the host has none. */
+	exit_of(vcpu, 12, 100);
+	set_scope("host");
+	assert_regs(read_leaf(vcpu, LONGEST, 12), 0, 0, 0, 0xffffffff);
+	assert_longest(vcpu, LONGEST - OF_VCPU, 12, 100, 100);
+}
+
+/* Off the CPU and in user space, it takes none of its cycles. */
+static void the_parts_of_an_exit_are_one_exit(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	begin(vcpu, 30);
+	elapse(10);
+	put(vcpu);
+	elapse(1000);
+	load(vcpu);
+	elapse(20);
+	put(vcpu);
+	elapse(1000);
+	load(vcpu);
+	elapse(5);
+	kvm_exit_stats_stop(vcpu);
+	assert_longest(vcpu, LONGEST, 30, 35, 35);
+	elapse(1000);
+	kvm_exit_stats_reopen(vcpu);
+	elapse(7);
+	kvm_exit_stats_complete(vcpu);
+	assert_longest(vcpu, LONGEST, 30, 42, 42);
+
+	/* The same, if it was first handled in one go */
+	exit_of(vcpu, 30, 50);
+	elapse(1000);
+	kvm_exit_stats_reopen(vcpu);
+	elapse(1);
+	put(vcpu);
+	elapse(1000);
+	load(vcpu);
+	elapse(2);
+	kvm_exit_stats_complete(vcpu);
+	assert_longest(vcpu, LONGEST, 30, 53, 53);
+
+	/* A later one has nothing of it. */
+	begin(vcpu, 30);
+	elapse(3);
+	put(vcpu);
+	load(vcpu);
+	elapse(1);
+	kvm_exit_stats_stop(vcpu);
+	assert_longest(vcpu, LONGEST, 30, 53, 4);
+}
+
+static void debugfs_shows_the_longest(void **state)
+{
+	exit_of(&vm[0].vcpu[0], 10, 5);
+	exit_of(&vm[0].vcpu[0], 10, 4);
+	exit_of(&vm[0].vcpu[0], 99, 8);
+	exit_of(&vm[0].vcpu[1], 10, 6);
+	exit_of(&vm[1].vcpu[1], 10, 70);
+	assert_shows(&kvm_exit_stats_vcpu_longest_fops, &vm[0].vcpu[0],
+		     "10 CPUID 5\n- other 8\n");
+	assert_shows(&kvm_exit_stats_vm_longest_fops, &vm[0], "10 CPUID 6\n- other 8\n");
+}
 
 /* The ledger: all times are in nanoseconds, as the TSC runs at 1 GHz. */
 enum { ELAPSED, GUEST, EXITS, VMM, HALTED, WAITING, ASLEEP, NR_STATES };
 
 #define LEDGER		0x4ffffff8
 #define VMM_LEAF	0x4ffffff7
-#define OF_VCPU		0x10
 
 static u64 state_ns(struct kvm_vcpu *vcpu, u32 leaf, u32 state)
 {
@@ -1707,8 +1835,8 @@ static void debugfs_shows_the_ledger(void **state)
 static struct {
 	struct kvm_stats_header header;
 	char id[KVM_STATS_NAME_SIZE];
-	struct kvm_stats_desc desc[500];
-	u64 values[500];
+	struct kvm_stats_desc desc[600];
+	u64 values[600];
 } file;
 
 static ssize_t read_stats(struct kvm_vcpu *vcpu, void *to, size_t size, loff_t offset)
@@ -1731,7 +1859,7 @@ static void read_file(struct kvm_vcpu *vcpu)
 	assert_int_equal(read_stats(vcpu, &file.header, sizeof(file.header), 0), sizeof(*h));
 	assert_true(h->num_desc <= ARRAY_SIZE(file.desc));
 	size_descs = h->num_desc * sizeof(file.desc[0]);
-	size_values = h->num_desc * sizeof(u64);
+	size_values = (h->num_desc - 1 + 33) * sizeof(u64);
 	assert_int_equal(h->data_offset, h->desc_offset + size_descs);
 	assert_int_equal(read_stats(vcpu, file.id, sizeof(file.id), h->id_offset),
 			 sizeof(file.id));
@@ -1742,7 +1870,7 @@ static void read_file(struct kvm_vcpu *vcpu)
 	assert_int_equal(read_stats(vcpu, file.values, 1, h->data_offset + size_values), 0);
 	for (u32 i = 0; i < h->num_desc; i++) {
 		assert_int_equal(file.desc[i].offset, i * sizeof(u64));
-		assert_int_equal(file.desc[i].size, 1);
+		assert_int_equal(file.desc[i].size, i < h->num_desc - 1 ? 1 : 33);
 		assert_int_equal(file.desc[i].bucket_size, 0);
 	}
 }
@@ -1757,7 +1885,9 @@ static u64 file_value(const char *name)
 		if (strcmp(desc->name, name))
 			continue;
 		assert_int_equal(desc->flags,
-				 (back ? KVM_STATS_TYPE_INSTANT : KVM_STATS_TYPE_CUMULATIVE) |
+				 (back ? KVM_STATS_TYPE_INSTANT :
+				  strstr(name, "_max_cycles") ? KVM_STATS_TYPE_PEAK :
+								KVM_STATS_TYPE_CUMULATIVE) |
 				 (ns ? KVM_STATS_UNIT_SECONDS : cycles ? KVM_STATS_UNIT_CYCLES :
 								KVM_STATS_UNIT_NONE));
 		assert_int_equal(desc->exponent, ns ? -9 : 0);
@@ -1765,6 +1895,250 @@ static u64 file_value(const char *name)
 	}
 	fail_msg("There is no %s", name);
 	return 0;
+}
+
+#define HISTOGRAM	0x4ffffff5
+
+/* Where an exit of so many cycles is: in EAX to EDX of that group */
+static u32 in_bucket(struct kvm_vcpu *vcpu, u32 leaf, u32 reason, u32 bucket)
+{
+	struct regs r = read_leaf(vcpu, leaf, bucket / 4 << 24 | (reason & 0xffff));
+
+	return bucket % 4 == 0 ? r.eax : bucket % 4 == 1 ? r.ebx : bucket % 4 == 2 ? r.ecx : r.edx;
+}
+
+static u64 in_buckets(struct kvm_vcpu *vcpu, u32 leaf, u32 reason)
+{
+	u64 sum = 0;
+
+	for (u32 bucket = 0; bucket < 32; bucket++)
+		sum += in_bucket(vcpu, leaf, reason, bucket);
+	return sum;
+}
+
+static void assert_no_buckets(struct kvm_vcpu *vcpu, u32 leaf, u32 index)
+{
+	assert_regs(read_leaf(vcpu, leaf, index), 0, 0, 0, 0xffffffff);
+}
+
+static void an_exit_is_in_the_bucket_of_its_cycles(void **state)
+{
+	static const struct { u64 ticks; u32 bucket; } exits[] = {
+		{ 0, 0 }, { 1, 0 }, { 2, 1 }, { 3, 1 }, { 4, 2 }, { 1023, 9 }, { 1024, 10 },
+		{ (1ull << 31) - 1, 30 }, { 1ull << 31, 31 }, { 1ull << 40, 31 },
+	};
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+	u32 want[32] = {};
+
+	assert_int_equal(histograms("Y"), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(exits); i++) {
+		exit_of(vcpu, 12, exits[i].ticks);
+		want[exits[i].bucket]++;
+		for (u32 bucket = 0; bucket < 32; bucket++) {
+			assert_int_equal(in_bucket(vcpu, HISTOGRAM, 12, bucket), want[bucket]);
+			assert_int_equal(in_bucket(vcpu, HISTOGRAM - OF_VCPU, 12, bucket),
+					 want[bucket]);
+		}
+	}
+	assert_int_equal(in_buckets(&vm[0].vcpu[1], HISTOGRAM, 12), ARRAY_SIZE(exits));
+	assert_int_equal(in_buckets(&vm[0].vcpu[1], HISTOGRAM - OF_VCPU, 12), 0);
+	assert_int_equal(in_buckets(&vm[1].vcpu[0], HISTOGRAM, 12), 0);
+
+	/* The host has none. */
+	set_scope("host");
+	assert_no_buckets(vcpu, HISTOGRAM, 12);
+	assert_int_equal(in_buckets(vcpu, HISTOGRAM - OF_VCPU, 12), ARRAY_SIZE(exits));
+}
+
+static void buckets_say_if_they_are_none(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+	u64 *buckets;
+
+	assert_no_buckets(vcpu, HISTOGRAM, 12);
+	assert_no_buckets(vcpu, HISTOGRAM - OF_VCPU, 12);
+	assert_int_equal(histograms("Y"), 0);
+	for (u32 reason = 0; reason < 256; reason++) {
+		for (u32 group = 0; group < 8 && is_defined(reason); group++)
+			assert_regs(read_leaf(vcpu, HISTOGRAM, group << 24 | reason), 0, 0, 0, 0);
+		if (!is_defined(reason))
+			assert_no_buckets(vcpu, HISTOGRAM, reason);
+	}
+	assert_no_buckets(vcpu, HISTOGRAM, 0xffff);
+	for (u32 bit = 8; bit < 32; bit++) {
+		if (bit < 24 || bit > 26)
+			assert_no_buckets(vcpu, HISTOGRAM, 1u << bit | 12);
+	}
+
+	/* Nor do they look like none. */
+	buckets = vcpu->arch.exit_stats.histogram->buckets[12];
+	buckets[3] = 0xffffffff;
+	assert_regs(read_leaf(vcpu, HISTOGRAM, 12), 0, 0, 0, 0xfffffffe);
+	buckets[0] = 1;
+	assert_regs(read_leaf(vcpu, HISTOGRAM, 12), 1, 0, 0, 0xffffffff);
+
+	fold("Y");
+	assert_no_buckets(vcpu, HISTOGRAM, 1);
+	fold("N");
+	shim_masked = 0;
+	read_leaf(vcpu, HISTOGRAM, 7 << 24 | 12);
+	assert_int_equal(shim_masked, 2);
+}
+
+/* When it is done with, it is in the bucket of all of its parts, in no other. */
+static void an_exit_moves_to_its_bucket(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	assert_int_equal(histograms("Y"), 0);
+	begin(vcpu, 30);
+	elapse(3);
+	put(vcpu);
+	assert_int_equal(in_bucket(vcpu, HISTOGRAM, 30, 1), 1);
+	load(vcpu);
+	elapse(100);
+	kvm_exit_stats_stop(vcpu);
+	assert_int_equal(in_bucket(vcpu, HISTOGRAM, 30, 6), 1);
+	kvm_exit_stats_reopen(vcpu);
+	elapse(1000);
+	kvm_exit_stats_complete(vcpu);
+	assert_int_equal(in_bucket(vcpu, HISTOGRAM, 30, 10), 1);
+	assert_int_equal(in_buckets(vcpu, HISTOGRAM, 30), 1);
+
+	exit_of(vcpu, 30, 3);
+	assert_int_equal(in_bucket(vcpu, HISTOGRAM, 30, 1), 1);
+	kvm_exit_stats_reopen(vcpu);
+	elapse(5);
+	kvm_exit_stats_complete(vcpu);
+	assert_int_equal(in_bucket(vcpu, HISTOGRAM, 30, 3), 1);
+	assert_int_equal(in_buckets(vcpu, HISTOGRAM, 30), 2);
+}
+
+/* Switched at any time, what is counted while it is on is in a bucket, and nothing else. */
+static void buckets_grow_with_exits_while_they_are_on(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+	u64 off = 0, counted = 0;
+	bool open = false, on = false;
+
+	srand(1);
+	for (int i = 0; i < 100000; i++) {
+		elapse(3 + rand() % 1000);
+		switch (rand() % 6) {
+		case 0:
+			if (open)
+				break;
+			begin(vcpu, 30);
+			open = true;
+			counted = 0;
+			break;
+		case 1:
+			kvm_exit_stats_stop(vcpu);
+			if (open && !counted)
+				off += !on;
+			counted = 1;
+			open = false;
+			break;
+		case 2:
+			if (open || !exits(vcpu, 30))
+				break;
+			kvm_exit_stats_reopen(vcpu);
+			elapse(rand() % 10000);
+			kvm_exit_stats_complete(vcpu);
+			break;
+		case 3:
+			put(vcpu);
+			if (open && !counted)
+				off += !on;
+			if (open)
+				counted = 1;
+			load(vcpu);
+			break;
+		case 4:
+			if (rand() % 10)
+				break;
+			on = !on;
+			assert_int_equal(histograms(on ? "Y" : "N"), 0);
+		}
+		if (on)
+			assert_int_equal(in_buckets(vcpu, HISTOGRAM, 30) + off +
+					 (open && !counted), exits(vcpu, 30));
+	}
+}
+
+static void a_vmm_asks_for_histograms(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	vm[0].created_vcpus = 0;
+	assert_int_equal(kvm_exit_stats_enable_cap(&vm[0], SCOPE_VM | 0x100), 0);
+	kvm_exit_stats_vcpu_create_histogram(vcpu);
+	assert_no_buckets(vcpu, HISTOGRAM, 12);
+	for (int i = 1; i < SHIM_VCPUS; i++)
+		kvm_exit_stats_vcpu_create_histogram(&vm[0].vcpu[i]);
+	exit_of(vcpu, 12, 7);
+	assert_int_equal(in_bucket(vcpu, HISTOGRAM, 12, 2), 1);
+	assert_no_buckets(&vm[1].vcpu[0], HISTOGRAM, 12);
+
+	/* The host may have them on for all, but not off for those who asked. */
+	assert_int_equal(histograms("Y"), 0);
+	assert_int_equal(in_buckets(&vm[1].vcpu[0], HISTOGRAM, 12), 0);
+	assert_int_equal(histograms("N"), 0);
+	assert_no_buckets(&vm[1].vcpu[0], HISTOGRAM, 12);
+	assert_int_equal(in_buckets(vcpu, HISTOGRAM, 12), 1);
+}
+
+static void without_memory_there_are_no_histograms(void **state)
+{
+	struct kvm_vcpu *vcpu = &vm[0].vcpu[0];
+
+	shim_allocations = 1;
+	assert_int_equal(histograms("Y"), -ENOMEM);
+	assert_false(exit_stats_histogram);
+	exit_of(vcpu, 12, 7);
+	assert_int_equal(exits(vcpu, 12), 1);
+	assert_no_buckets(vcpu, HISTOGRAM - OF_VCPU, 12);
+	assert_int_equal(histograms("maybe"), -EINVAL);
+
+	shim_allocations = 0;
+	vm[1].arch.exit_stats.histogram = true;
+	kvm_exit_stats_vcpu_create_histogram(&vm[1].vcpu[0]);
+	exit_of(&vm[1].vcpu[0], 12, 7);
+	assert_no_buckets(&vm[1].vcpu[0], HISTOGRAM - OF_VCPU, 12);
+}
+
+static void debugfs_shows_buckets(void **state)
+{
+	assert_int_equal(histograms("Y"), 0);
+	exit_of(&vm[0].vcpu[0], 10, 5);
+	exit_of(&vm[0].vcpu[0], 10, 4);
+	exit_of(&vm[0].vcpu[0], 99, 8);
+	exit_of(&vm[0].vcpu[1], 10, 1000);
+	exit_of(&vm[1].vcpu[1], 10, 70);
+	assert_int_equal(histograms("N"), 0);
+	exit_of(&vm[0].vcpu[0], 10, 5);
+	assert_shows(&kvm_exit_stats_vcpu_histogram_fops, &vm[0].vcpu[0],
+		     "10 CPUID 2 2\n- other 3 1\n");
+	assert_shows(&kvm_exit_stats_vm_histogram_fops, &vm[0],
+		     "10 CPUID 2 2\n10 CPUID 9 1\n- other 3 1\n");
+}
+
+static void a_file_has_a_histogram(void **state)
+{
+	const u64 *buckets;
+
+	assert_int_equal(histograms("Y"), 0);
+	exit_of(&vm[0].vcpu[0], 10, 0);
+	exit_of(&vm[0].vcpu[0], 10, 5);
+	exit_of(&vm[0].vcpu[0], 12, 7);
+	exit_of(&vm[0].vcpu[1], 99, 1ull << 60);
+	read_file(NULL);
+	assert_string_equal(file.desc[file.header.num_desc - 1].name, "vm_exit_cycles_hist");
+	assert_int_equal(file.desc[file.header.num_desc - 1].flags,
+			 KVM_STATS_TYPE_LOG_HIST | KVM_STATS_UNIT_CYCLES);
+	buckets = &file.values[file.header.num_desc - 1];
+	for (u32 i = 0; i < 33; i++)
+		assert_int_equal(buckets[i], i == 1 ? 1 : i == 3 ? 2 : i == 32 ? 1 : 0);
 }
 
 static void a_file_has_reasons_and_states(void **state)
@@ -1784,8 +2158,8 @@ static void a_file_has_reasons_and_states(void **state)
 	exit_of(vcpu, EXIT_REASON_XSETBV, 20);
 	/* Without a name, not defined, and beyond those that are */
 	exit_of(vcpu, 5, 5);
-	exit_of(vcpu, 35, 5);
-	exit_of(vcpu, 0x7fff, 5);
+	exit_of(vcpu, 35, 6);
+	exit_of(vcpu, 0x7fff, 4);
 	exit_to_user(vcpu, EXIT_REASON_IO_INSTRUCTION, 5);
 	elapse(100);
 	run(&vm[0].vcpu[1]);
@@ -1801,6 +2175,8 @@ static void a_file_has_reasons_and_states(void **state)
 	assert_int_equal(file_value("vmx_xsetbv_exits"), 2);
 	assert_int_equal(file_value("vmx_xsetbv_cycles"), 40);
 	assert_int_equal(file_value("vmx_xsetbv_vmm_returns"), 0);
+	assert_int_equal(file_value("vmx_xsetbv_max_cycles"), 20);
+	assert_int_equal(file_value("vmx_unnamed_max_cycles"), 6);
 	assert_int_equal(file_value("vmx_io_instruction_exits"), 1);
 	assert_int_equal(file_value("vmx_io_instruction_vmm_returns"), 1);
 	assert_int_equal(file_value("vmx_io_instruction_vmm_ns"), 102);
@@ -1822,6 +2198,7 @@ static void a_file_has_reasons_and_states(void **state)
 	assert_int_equal(file.values[0], 9);
 	assert_int_equal(file_value("vm_vmx_xsetbv_exits"), 3);
 	assert_int_equal(file_value("vm_vmx_xsetbv_cycles"), 41);
+	assert_int_equal(file_value("vm_vmx_xsetbv_max_cycles"), 20);
 	assert_int_equal(file_value("vm_vmx_io_instruction_vmm_ns"), 102);
 	assert_int_equal(file_value("vm_time_elapsed_ns"), 63 + 102 + 2);
 }
@@ -2026,6 +2403,17 @@ int main(void)
 		test(debugfs_shows_host_vm_and_vcpu),
 		test(debugfs_shows_cycles_of_a_migrated_exit),
 		test(sums_agree_after_any_sequence),
+		test(the_longest_exit_of_each_reason_is_kept),
+		test(the_parts_of_an_exit_are_one_exit),
+		test(debugfs_shows_the_longest),
+		test(an_exit_is_in_the_bucket_of_its_cycles),
+		test(buckets_say_if_they_are_none),
+		test(an_exit_moves_to_its_bucket),
+		test(buckets_grow_with_exits_while_they_are_on),
+		test(a_vmm_asks_for_histograms),
+		test(without_memory_there_are_no_histograms),
+		test(debugfs_shows_buckets),
+		test(a_file_has_a_histogram),
 		test(each_state_has_its_time),
 		test(the_exit_that_reads_is_an_exits_time),
 		test(undefined_states_say_so),

@@ -36,6 +36,15 @@ static inline void vm_stats(struct kvm_vm *vm, struct figures *f)
 }
 
 #define PARAM_EXIT_STATS "/sys/module/kvm/parameters/exit_stats"
+#define PARAM_HISTOGRAM PARAM_EXIT_STATS "_histogram"
+
+static inline void vm_buckets(struct kvm_vm *vm, uint64_t exits[NR_FIGURES])
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), KVM_DEBUGFS "/%d-%d/exit_stats_histogram", getpid(), vm->fd);
+	TEST_ASSERT(figures_read_buckets(path, exits), "cannot read %s", path);
+}
 
 static inline void set_scope(const char *scope)
 {

@@ -183,6 +183,15 @@ static inline uint32_t traced_slot(const struct traced *t)
 	return figures_slot(oracle_isa() == VMX ? (uint16_t)t->reason : t->reason);
 }
 
+/* The place of what a file has for a reason, which is "-" for all others */
+static inline uint32_t figures_slot_of(const char *reason)
+{
+	char *end;
+	unsigned long r = strtoul(reason, &end, 10);
+
+	return *end ? OTHER_FIGURES : figures_slot(r);
+}
+
 static inline void figures_take(struct figures *f, const char *reason, uint64_t exits,
 				uint64_t cycles, bool total)
 {
@@ -190,9 +199,7 @@ static inline void figures_take(struct figures *f, const char *reason, uint64_t 
 		f->total_exits = exits;
 		f->total_cycles = cycles;
 	} else {
-		char *end;
-		unsigned long r = strtoul(reason, &end, 10);
-		uint32_t slot = *end ? OTHER_FIGURES : figures_slot(r);
+		uint32_t slot = figures_slot_of(reason);
 
 		f->exits[slot] = exits;
 		f->cycles[slot] = cycles;
@@ -231,6 +238,48 @@ static inline bool figures_read(const char *path, struct figures *sum, struct ho
 			exit(1);
 		}
 		figures_take(to, reason, exits, cycles, !strcmp(name, "total"));
+	}
+	fclose(f);
+	return true;
+}
+
+/* Read a file exit_stats_longest: the cycles of each reason's longest exit. */
+static inline bool figures_read_longest(const char *path, uint64_t longest[NR_FIGURES])
+{
+	char reason[16], name[64];
+	uint64_t cycles;
+	FILE *f = fopen(path, "r");
+
+	if (!f)
+		return false;
+
+	memset(longest, 0, NR_FIGURES * sizeof(*longest));
+	while (fscanf(f, "%15s %63s %" SCNu64, reason, name, &cycles) == 3)
+		longest[figures_slot_of(reason)] = cycles;
+	if (!feof(f)) {
+		printf("Bail out! %s has a line that is none\n", path);
+		exit(1);
+	}
+	fclose(f);
+	return true;
+}
+
+/* Read a file exit_stats_histogram: how many exits of each reason are in its buckets. */
+static inline bool figures_read_buckets(const char *path, uint64_t exits[NR_FIGURES])
+{
+	char reason[16], name[64];
+	uint32_t bucket, n;
+	FILE *f = fopen(path, "r");
+
+	if (!f)
+		return false;
+
+	memset(exits, 0, NR_FIGURES * sizeof(*exits));
+	while (fscanf(f, "%15s %63s %" SCNu32 " %" SCNu32, reason, name, &bucket, &n) == 4)
+		exits[figures_slot_of(reason)] += n;
+	if (!feof(f)) {
+		printf("Bail out! %s has a line that is none\n", path);
+		exit(1);
 	}
 	fclose(f);
 	return true;

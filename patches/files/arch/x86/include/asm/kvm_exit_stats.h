@@ -30,6 +30,19 @@ struct kvm_exit_stats {
 	struct kvm_exit_stat reasons[KVM_EXIT_STATS_NR_SLOTS];
 };
 
+/* A vCPU has the longest exit beside these, so that an exit takes one line. */
+struct kvm_vcpu_exit_stat {
+	struct kvm_exit_stat stat;
+	/* Its cycles, negated, too: since a guest has read it, and ever */
+	s64 neg_recent;
+	s64 neg_longest;
+} __aligned(4 * sizeof(u64));
+
+/* Of each reason, how many exits took as many cycles as the bucket says */
+struct kvm_exit_stats_histogram {
+	u64 buckets[KVM_EXIT_STATS_NR_SLOTS][KVM_EXIT_STATS_NR_BUCKETS];
+};
+
 /* What user space takes on account of an exit reason */
 struct kvm_exit_stats_vmm {
 	u64 returns;
@@ -65,17 +78,28 @@ struct kvm_vcpu_exit_stats {
 	u64 start;
 	/* The vendor module's exit reason, or "snapshot" */
 	const u32 *reason;
-	/* Reasons below this are their own slots. */
+	/*
+	 * Reasons below this are their own slots, and accounted inline.  Zero if
+	 * the vCPU has its histogram on.
+	 */
 	u32 nr_direct;
 	/* The exit reason, if the vendor module may overwrite its own */
 	u32 snapshot;
-	/* Written only by the thread that has the vCPU loaded. */
-	struct kvm_exit_stats stats;
+	struct kvm_exit_stats_histogram *histogram;
+	/*
+	 * Written only by the thread that has the vCPU loaded.  But readers take
+	 * "neg_recent" away.
+	 */
+	struct kvm_vcpu_exit_stat reasons[KVM_EXIT_STATS_NR_SLOTS];
 
 	/* Few exits use these. */
 
 	/* If resumed, the TSC since when cycles count, or zero. */
 	u64 resumed;
+	/* The exit's negated cycles so far, if it was counted out of line */
+	s64 neg_parts;
+	/* The bucket that it is in, likewise, or NULL */
+	u64 *bucket;
 	/* What kvm_cpuid() returns to a guest that reads. */
 	struct kvm_cpuid_entry2 cpuid_entry;
 
@@ -102,6 +126,8 @@ struct kvm_vm_exit_stats {
 	/* User space asked for a scope; constant once there are vCPUs. */
 	bool asked;
 	u8 scope;
+	/* and for histograms */
+	bool histogram;
 };
 
 #endif /* _ASM_X86_KVM_EXIT_STATS_H */

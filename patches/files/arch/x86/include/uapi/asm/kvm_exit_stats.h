@@ -31,6 +31,21 @@
  *			and how long user space then took to call it again,
  *			without what it waited for a CPU.  Undefined reasons as
  *			above.
+ * 5 LONGEST	reason	cycles, low	cycles, high	recent, low	recent, high
+ *			Of the exit for that reason that took the most cycles,
+ *			and of those since anybody in the VM has read this for
+ *			the reason.  Undefined reasons as above; in scope HOST,
+ *			all of them are, but of the vCPU alone.
+ * 6 HISTOGRAM	reason,	bucket 4g	bucket 4g + 1	bucket 4g + 2	bucket 4g + 3
+ *		group g	The low 32 bits of how many exits for that reason are in
+ *			each of four buckets.  Bucket i has exits of 2^i to
+ *			2^(i + 1) - 1 ticks of the host's TSC; bucket 0 also
+ *			those of none, and the last one all that are longer.
+ *			ECX is the reason's low 16 bits, 0xffff for SVM's
+ *			VMEXIT_INVALID, and the group, 0 to 7, in bits 31:24.
+ *			Undefined reasons, and any other ECX, as above, and all
+ *			of them if histograms are off.  An exit may move to a
+ *			later bucket, so read groups upwards, and compare sums.
  *
  * If SIGNATURE has THIS_VCPU, each leaf less VCPU_OFFSET answers likewise, of the
  * vCPU alone that executes CPUID.
@@ -39,7 +54,7 @@
  * it.  Counters are 64 bits wide.  They start at zero with the VM (scope VM) or
  * with the host's kvm module (scope HOST; the ledger's are sums over the VMs that
  * exist), and change with migration to another host and with the scope: treat a
- * decrease as a restart.
+ * decrease as a restart, but for that of a recent maximum, and of a bucket.
  *
  * There are no such leaves if CPUID.1:ECX bit 31 says that there is no
  * hypervisor.
@@ -47,6 +62,8 @@
 #ifndef _UAPI_ASM_X86_KVM_EXIT_STATS_H
 #define _UAPI_ASM_X86_KVM_EXIT_STATS_H
 
+#define KVM_EXIT_STATS_LEAF_HISTOGRAM		0x4ffffff5
+#define KVM_EXIT_STATS_LEAF_LONGEST		0x4ffffff6
 #define KVM_EXIT_STATS_LEAF_VMM			0x4ffffff7
 #define KVM_EXIT_STATS_LEAF_LEDGER		0x4ffffff8
 #define KVM_EXIT_STATS_LEAF_WHICH		0x4ffffff9
@@ -87,6 +104,12 @@
 /* WHICH: how many reasons an answer is about */
 #define KVM_EXIT_STATS_WHICH_REASONS		96
 
+/* HISTOGRAM: how many buckets a reason has, and ECX */
+#define KVM_EXIT_STATS_NR_BUCKETS		32
+#define KVM_EXIT_STATS_BUCKETS_PER_GROUP	4
+#define KVM_EXIT_STATS_REASON_MASK		0x0000ffff
+#define KVM_EXIT_STATS_GROUP_SHIFT		24
+
 /*
  * LEDGER: the states of a vCPU.  From the first KVM_RUN on, it is in one of them
  * at any time; ELAPSED is their sum.  An exit is in EXITS once KVM has handled
@@ -112,9 +135,12 @@
 /*
  * A VM capability by which user space asks, before it creates vCPUs, that its
  * guest is served no more than the scope in args[0].  The host's parameter
- * exit_stats may narrow that, too.  KVM_CHECK_EXTENSION returns a mask of scopes.
+ * exit_stats may narrow that, too.  With CAP_HISTOGRAM in args[0], vCPUs also have
+ * histograms.  KVM_CHECK_EXTENSION returns a mask of scopes, BIT(scope), of which
+ * there are less than eight, and CAP_HISTOGRAM.
  * The number is far above those that KVM gives out.
  */
 #define KVM_CAP_X86_EXIT_STATS			0x4ffffffb
+#define KVM_EXIT_STATS_CAP_HISTOGRAM		0x100
 
 #endif /* _UAPI_ASM_X86_KVM_EXIT_STATS_H */

@@ -36,7 +36,7 @@
 #define PIECE 499
 
 /* What the files tell of each reason */
-enum { EXITS, CYCLES, VMM_RETURNS, VMM_NS, NR_KINDS };
+enum { EXITS, CYCLES, VMM_RETURNS, VMM_NS, MAX_CYCLES, NR_KINDS };
 
 static const struct kind {
 	const char *name;
@@ -47,6 +47,7 @@ static const struct kind {
 	[CYCLES]      = { "cycles", KVM_STATS_TYPE_CUMULATIVE | KVM_STATS_UNIT_CYCLES, 0 },
 	[VMM_RETURNS] = { "vmm_returns", KVM_STATS_TYPE_CUMULATIVE | KVM_STATS_UNIT_NONE, 0 },
 	[VMM_NS]      = { "vmm_ns", KVM_STATS_TYPE_INSTANT | KVM_STATS_UNIT_SECONDS, -9 },
+	[MAX_CYCLES]  = { "max_cycles", KVM_STATS_TYPE_PEAK | KVM_STATS_UNIT_CYCLES, 0 },
 };
 
 static const char * const states[KVM_EXIT_STATS_NR_STATES] = {
@@ -92,6 +93,7 @@ struct stats_file {
 static struct {
 	u32 pair[MAX_REASONS][4];
 	u32 vmm[MAX_REASONS][4];
+	u32 longest[MAX_REASONS][4];
 	u32 ledger[KVM_EXIT_STATS_NR_STATES][4];
 	u32 interrupt[4];
 	u32 total[4];
@@ -236,6 +238,8 @@ static void guest_code(u32 vcpu)
 			ask(KVM_EXIT_STATS_LEAF_LEDGER, n, seen[vcpu].ledger[n]);
 		for (n = 0; n < nr_numbers; n++) {
 			ask(KVM_EXIT_STATS_LEAF_VMM, numbers[n], seen[vcpu].vmm[n]);
+			ask(KVM_EXIT_STATS_LEAF_LONGEST, numbers[n],
+			    seen[vcpu].longest[n]);
 			ask(KVM_EXIT_STATS_LEAF_PAIR, numbers[n], seen[vcpu].pair[n]);
 		}
 		ask(KVM_EXIT_STATS_LEAF_PAIR, interrupt_number, seen[vcpu].interrupt);
@@ -259,6 +263,9 @@ static struct kvm_vm *create_vm(struct kvm_vcpu *vcpus[NR_VCPUS])
 {
 	struct kvm_vm *vm = vm_create(NR_VCPUS);
 	int i;
+
+	vm_enable_cap(vm, KVM_CAP_X86_EXIT_STATS,
+		      KVM_EXIT_STATS_SCOPE_HOST | KVM_EXIT_STATS_CAP_HISTOGRAM);
 
 	for (i = 0; i < NR_VCPUS; i++) {
 		vcpus[i] = vm_vcpu_add(vm, i, guest_code);
@@ -396,6 +403,7 @@ static bool equals_seen(const struct stats_file *file, u32 vcpu, u64 cycles, u64
 
 	for (i = 0; i < isa->nr_reasons; i++) {
 		const u32 *pair = seen[vcpu].pair[i], *vmm = seen[vcpu].vmm[i];
+		u64 longest = low_pair(seen[vcpu].longest[i]);
 		u32 number = isa->reasons[i].number;
 		bool io = number == isa->io, cpuid = number == isa->cpuid;
 		const char *reason = isa->reasons[i].name;
@@ -413,12 +421,16 @@ static bool equals_seen(const struct stats_file *file, u32 vcpu, u64 cycles, u64
 
 		for (k = 0; k < NR_KINDS; k++) {
 			low = k == EXITS ? low_pair(pair) : k == CYCLES ? high_pair(pair) :
-			      k == VMM_RETURNS ? low_pair(vmm) : high_pair(vmm);
+			      k == VMM_RETURNS ? low_pair(vmm) :
+			      k == VMM_NS ? high_pair(vmm) : longest;
 			if (io && (k == EXITS || k == VMM_RETURNS))
 				low++;
 			high = low;
 			if (k == CYCLES && (io || cpuid))
 				high += cycles;
+			/* It was read before that which goes on by itself. */
+			if (k == MAX_CYCLES && (io || cpuid || number == isa->interrupt))
+				high = max(high, cycles);
 			if (k == VMM_NS && io)
 				high += ns;
 			found = of_reason(file, reason, k);
@@ -495,9 +507,12 @@ static void test_guest(struct kvm_vcpu *vcpu, struct stats_file *file)
 	TEST_FAIL("The guest and the file differ %u times of %u", tries, tries);
 }
 
+/* What a VM has of its vCPUs: the longest exit is one of theirs. */
 static u64 vcpus_sum(struct stats_file vcpus[NR_VCPUS], const char *name)
 {
-	return value(&vcpus[0], name) + value(&vcpus[1], name);
+	u64 a = value(&vcpus[0], name), b = value(&vcpus[1], name);
+
+	return strstr(name, kinds[MAX_CYCLES].name) ? max(a, b) : a + b;
 }
 
 /* No vCPU runs, so the VM has the sum, but for the time that goes on. */
@@ -535,7 +550,8 @@ static void test_sum(struct stats_file *vm, struct stats_file vcpus[NR_VCPUS])
 /* Each line of the debugfs file is in the file, together if it has no name. */
 static bool test_debugfs(struct kvm_vm *vm, struct stats_file *file)
 {
-	u64 exits, cycles, unnamed_exits = 0, unnamed_cycles = 0, lines = 0;
+	u64 exits, cycles, unnamed_exits = 0, unnamed_cycles = 0, unnamed_longest = 0;
+	u64 lines = 0;
 	char path[128], reason[16], name[64];
 	FILE *f;
 
@@ -566,7 +582,74 @@ static bool test_debugfs(struct kvm_vm *vm, struct stats_file *file)
 		    "Unnamed: %lu exits, %lu cycles, debugfs %lu, %lu",
 		    of_reason(file, "unnamed", EXITS), of_reason(file, "unnamed", CYCLES),
 		    unnamed_exits, unnamed_cycles);
+
+	snprintf(path, sizeof(path), DEBUGFS "/%d-%d/vcpu0/exit_stats_longest", getpid(),
+		 vm->fd);
+	f = fopen(path, "r");
+	TEST_ASSERT(f, "Failed to open %s", path);
+	for (lines = 0; fscanf(f, "%15s %63s %lu", reason, name, &cycles) == 3; lines++) {
+		if (!strcmp(name, "other") || !strcmp(name, "unnamed"))
+			unnamed_longest = max(unnamed_longest, cycles);
+		else
+			TEST_ASSERT(of_reason(file, name, MAX_CYCLES) == cycles,
+				    "%s: the longest took %lu cycles, debugfs %lu", name,
+				    of_reason(file, name, MAX_CYCLES), cycles);
+	}
+	fclose(f);
+	TEST_ASSERT(of_reason(file, "unnamed", MAX_CYCLES) == unnamed_longest,
+		    "Unnamed: the longest took %lu cycles, debugfs %lu",
+		    of_reason(file, "unnamed", MAX_CYCLES), unnamed_longest);
+	TEST_ASSERT(lines > 1, "%lu lines in %s", lines, path);
 	return true;
+}
+
+/*
+ * No vCPU runs, so all exits are in the histogram, and in the buckets that debugfs has,
+ * which are one less, if that can be read.
+ */
+static void test_histogram(struct kvm_vm *vm, struct stats_file *file)
+{
+	u64 buckets[KVM_EXIT_STATS_NR_BUCKETS] = {}, exits, sum = 0, total;
+	struct kvm_stats_desc *desc;
+	char path[128], name[64];
+	const u64 *data;
+	FILE *f;
+	u32 i;
+
+	snprintf(name, sizeof(name), "%sexit_cycles_hist", file->prefix);
+	desc = find(file, name);
+	TEST_ASSERT(desc, "There is no %s", name);
+	TEST_ASSERT(desc->flags == (KVM_STATS_TYPE_LOG_HIST | KVM_STATS_UNIT_CYCLES |
+				    KVM_STATS_BASE_POW10) &&
+		    desc->size == KVM_EXIT_STATS_NR_BUCKETS + 1 && !desc->bucket_size,
+		    "%s: flags %#x, size %u, bucket size %u", name, desc->flags,
+		    desc->size, desc->bucket_size);
+
+	file_reread(file);
+	data = &file->data[desc->offset / sizeof(u64)];
+	for (i = 0; i < desc->size; i++)
+		sum += data[i];
+	total = of_reason(file, "unnamed", EXITS);
+	for (i = 0; i < isa->nr_reasons; i++) {
+		if (is_told(&isa->reasons[i]))
+			total += of_reason(file, isa->reasons[i].name, EXITS);
+	}
+	TEST_ASSERT(sum == total && total, "%lu exits are in the histogram, of %lu", sum, total);
+	TEST_ASSERT(!data[0], "%lu exits took no cycles", data[0]);
+
+	snprintf(path, sizeof(path), DEBUGFS "/%d-%d/%sexit_stats_histogram", getpid(), vm->fd,
+		 *file->prefix ? "" : "vcpu0/");
+	f = fopen(path, "r");
+	if (!f)
+		return;
+	while (fscanf(f, "%*s %*s %u %lu", &i, &exits) == 2) {
+		TEST_ASSERT(i < ARRAY_SIZE(buckets), "Bucket %u", i);
+		buckets[i] += exits;
+	}
+	fclose(f);
+	for (i = 0; i < ARRAY_SIZE(buckets); i++)
+		TEST_ASSERT(buckets[i] == data[i + 1], "Bucket %u has %lu exits, debugfs %lu",
+			    i, data[i + 1], buckets[i]);
 }
 
 static void set_policy(const char *value)
@@ -633,7 +716,7 @@ int main(int argc, char *argv[])
 		       PARAM " is %s", policy);
 
 	ksft_print_header();
-	ksft_set_plan(6);
+	ksft_set_plan(7);
 
 	vm = create_vm(vcpus);
 	file_open(&vm_file, vm_get_stats_fd(vm), "vm_");
@@ -663,6 +746,10 @@ int main(int argc, char *argv[])
 		ksft_test_result_pass("a vCPU's file has what debugfs has\n");
 	else
 		ksft_test_result_skip("a vCPU's file has what debugfs has\n");
+
+	test_histogram(vm, &files[0]);
+	test_histogram(vm, &vm_file);
+	ksft_test_result_pass("all exits are in the histogram\n");
 
 	if (access(PARAM, W_OK)) {
 		ksft_test_result_skip("while accounting is off, nothing moves\n");

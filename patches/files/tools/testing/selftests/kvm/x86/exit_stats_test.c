@@ -23,18 +23,22 @@
 
 #define PARAM "/sys/module/kvm/parameters/exit_stats"
 #define PARAM_FOLD PARAM "_fold"
+#define PARAM_HISTOGRAM PARAM "_histogram"
 
 #define NR_EXITS 1000
 #define NR_SUMS 100
 #define SLEEP_US 20000
 
-#define FIRST_LEAF	KVM_EXIT_STATS_LEAF_VMM
+#define FIRST_LEAF	KVM_EXIT_STATS_LEAF_HISTOGRAM
 #define LAST_LEAF	KVM_EXIT_STATS_LEAF_REASON_CYCLES
 #define NR_LEAVES	(LAST_LEAF - FIRST_LEAF + 1)
 #define NR_FURTHER	(KVM_EXIT_STATS_LEAF_SIGNATURE - FIRST_LEAF)
 
 /* All reasons up to 255, and those above that may be defined */
 #define NR_REASONS	261
+
+#define NR_BUCKETS	KVM_EXIT_STATS_NR_BUCKETS
+#define NR_GROUPS	(NR_BUCKETS / KVM_EXIT_STATS_BUCKETS_PER_GROUP)
 
 struct regs {
 	u32 eax, ebx, ecx, edx;
@@ -62,8 +66,8 @@ static const struct isa {
 /* What the host's parameter says, and the scope that VMs have at most */
 static char policy[16];
 static u32 max_scope;
-/* The host folds reasons into the total. */
-static bool fold;
+/* The host folds reasons into the total, or counts in buckets in any case. */
+static bool fold, always_histogram;
 
 static void guest_code(void)
 {
@@ -75,6 +79,37 @@ static void guest_code(void)
 				&query.answer.eax, &query.answer.ebx,
 				&query.answer.ecx, &query.answer.edx);
 		GUEST_SYNC(0);
+	}
+}
+
+/* What guest_io() has read since its last ucall: of itself, and of all */
+static struct {
+	struct regs pair, longest, again, all, buckets[NR_GROUPS];
+} last_io;
+
+static void read_leaf(u32 function, u32 index, struct regs *regs)
+{
+	__cpuid(function, index, &regs->eax, &regs->ebx, &regs->ecx, &regs->edx);
+}
+
+static void guest_io(void)
+{
+	u32 group;
+
+	for (;;) {
+		GUEST_SYNC(0);
+		read_leaf(KVM_EXIT_STATS_LEAF_PAIR - KVM_EXIT_STATS_VCPU_OFFSET,
+			  query.index, &last_io.pair);
+		read_leaf(KVM_EXIT_STATS_LEAF_LONGEST - KVM_EXIT_STATS_VCPU_OFFSET,
+			  query.index, &last_io.longest);
+		read_leaf(KVM_EXIT_STATS_LEAF_LONGEST - KVM_EXIT_STATS_VCPU_OFFSET,
+			  query.index, &last_io.again);
+		read_leaf(KVM_EXIT_STATS_LEAF_LONGEST, query.index, &last_io.all);
+		for (group = 0; group < NR_GROUPS; group++)
+			read_leaf(KVM_EXIT_STATS_LEAF_HISTOGRAM -
+				  KVM_EXIT_STATS_VCPU_OFFSET,
+				  group << KVM_EXIT_STATS_GROUP_SHIFT | query.index,
+				  &last_io.buckets[group]);
 	}
 }
 
@@ -133,6 +168,16 @@ static u64 cycles_value(struct regs regs)
 {
 	TEST_ASSERT(!regs.eax && !regs.edx, "Cycles are in EBX:ECX alone");
 	return (u64)regs.ebx << 32 | regs.ecx;
+}
+
+static u64 low_pair(struct regs regs)
+{
+	return (u64)regs.ebx << 32 | regs.eax;
+}
+
+static u64 high_pair(struct regs regs)
+{
+	return (u64)regs.edx << 32 | regs.ecx;
 }
 
 static u64 reason_exits(struct kvm_vcpu *vcpu, u32 reason)
@@ -231,22 +276,36 @@ static void read_parameters(void)
 
 	read_parameter(PARAM_FOLD, value, sizeof(value));
 	fold = value[0] == 'Y';
+	read_parameter(PARAM_HISTOGRAM, value, sizeof(value));
+	always_histogram = value[0] == 'Y';
 	read_parameter(PARAM, policy, sizeof(policy));
 	max_scope = !strcmp(policy, "off") ? KVM_EXIT_STATS_SCOPE_OFF :
 		    !strcmp(policy, "host") ? KVM_EXIT_STATS_SCOPE_HOST :
 					      KVM_EXIT_STATS_SCOPE_VM;
 }
 
-/* A VM whose guest is served @scope */
-static struct kvm_vm *create_vm(struct kvm_vcpu **vcpu, u32 scope)
+static struct kvm_vcpu *add_vcpu(struct kvm_vm *vm, u32 id, void *code)
+{
+	struct kvm_vcpu *vcpu = vm_vcpu_add(vm, id, code);
+
+	/* Older kernels leave it to user space to say that. */
+	vcpu_set_cpuid_feature(vcpu, X86_FEATURE_HYPERVISOR);
+	return vcpu;
+}
+
+/* A VM whose guest runs @code, and is served @scope */
+static struct kvm_vm *create_vm_of(struct kvm_vcpu **vcpu, u32 scope, void *code)
 {
 	struct kvm_vm *vm = vm_create(1);
 
 	vm_enable_cap(vm, KVM_CAP_X86_EXIT_STATS, scope);
-	*vcpu = vm_vcpu_add(vm, 0, guest_code);
-	/* Older kernels leave it to user space to say that. */
-	vcpu_set_cpuid_feature(*vcpu, X86_FEATURE_HYPERVISOR);
+	*vcpu = add_vcpu(vm, 0, code);
 	return vm;
+}
+
+static struct kvm_vm *create_vm(struct kvm_vcpu **vcpu, u32 scope)
+{
+	return create_vm_of(vcpu, scope, guest_code);
 }
 
 static void assert_signature(struct kvm_vcpu *vcpu, u32 scope)
@@ -523,6 +582,197 @@ static void test_vmm(u32 scope)
 			    is_undefined(reason) ? KVM_EXIT_STATS_UNDEFINED : 0,
 			    "VMM", reason);
 	}
+	kvm_vm_free(vm);
+}
+
+/* Make the guest read of all ucalls so far, then do another one. */
+static void run_io(struct kvm_vcpu *vcpu, u32 us)
+{
+	vcpu_run(vcpu);
+	usleep(us);
+	TEST_ASSERT(get_ucall(vcpu, NULL) == UCALL_SYNC, "Unexpected exit reason %s",
+		    exit_reason_str(vcpu->run->exit_reason));
+	sync_global_from_guest(vcpu->vm, last_io);
+}
+
+/*
+ * Between two reads there is a single ucall, so its cycles are what the sum has more, and
+ * the recent maximum, as long as the guest's TSC is not scaled.
+ */
+static void test_longest(u32 scope)
+{
+	u64 cycles = 0, longest = 0, recent;
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	u32 n, reason;
+
+	vm = create_vm_of(&vcpu, scope, guest_io);
+	query.index = isa->io;
+	sync_global_to_guest(vm, query);
+	run_io(vcpu, SLEEP_US);
+	for (n = 1; n <= NR_SUMS; n++) {
+		run_io(vcpu, n % 10 ? 0 : SLEEP_US);
+		recent = high_pair(last_io.pair) - cycles;
+		cycles = high_pair(last_io.pair);
+		longest = max(longest, recent);
+		TEST_ASSERT(low_pair(last_io.pair) == n, "%lu exits after %u",
+			    low_pair(last_io.pair), n);
+		TEST_ASSERT(recent && high_pair(last_io.longest) == recent,
+			    "Exit %u took %lu cycles, the longest since the last read %lu",
+			    n, recent, high_pair(last_io.longest));
+		TEST_ASSERT(low_pair(last_io.longest) == longest,
+			    "Exit %u took %lu cycles, the longest so far %lu, expected %lu",
+			    n, recent, low_pair(last_io.longest), longest);
+		assert_regs(last_io.again, longest, longest >> 32, 0, 0, "Again", isa->io);
+		if (scope == KVM_EXIT_STATS_SCOPE_VM)
+			assert_regs(last_io.all, longest, longest >> 32, 0, 0, "The VM's",
+				    isa->io);
+		else
+			assert_regs(last_io.all, 0, 0, 0, KVM_EXIT_STATS_UNDEFINED,
+				    "The host's", isa->io);
+	}
+	kvm_vm_free(vm);
+
+	vm = create_vm(&vcpu, scope);
+	for (n = 0; n < NR_REASONS; n++) {
+		reason = nth_reason(n);
+		if (is_undefined(reason))
+			assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_LONGEST, reason),
+				    0, 0, 0, KVM_EXIT_STATS_UNDEFINED, "Longest",
+				    reason);
+	}
+	kvm_vm_free(vm);
+}
+
+static u32 bucket_of(u64 cycles)
+{
+	u32 i = 63 - __builtin_clzll(cycles | 1);
+
+	return min(i, NR_BUCKETS - 1u);
+}
+
+/* Each ucall is in the bucket of its cycles, to which it may have moved when it was completed. */
+static void test_buckets(u32 scope)
+{
+	u32 expected[NR_BUCKETS] = {}, found[NR_BUCKETS];
+	struct kvm_vcpu *vcpu;
+	u64 cycles = 0;
+	struct kvm_vm *vm;
+	u32 n, i;
+
+	vm = create_vm_of(&vcpu, scope | KVM_EXIT_STATS_CAP_HISTOGRAM, guest_io);
+	query.index = isa->io;
+	sync_global_to_guest(vm, query);
+	run_io(vcpu, SLEEP_US);
+	for (n = 1; n <= NR_SUMS; n++) {
+		run_io(vcpu, n % 10 ? 0 : SLEEP_US);
+		expected[bucket_of(high_pair(last_io.pair) - cycles)]++;
+		cycles = high_pair(last_io.pair);
+		memcpy(found, last_io.buckets, sizeof(found));
+		for (i = 0; i < NR_BUCKETS; i++)
+			TEST_ASSERT(found[i] == expected[i],
+				    "After exit %u, %u are in bucket %u, expected %u",
+				    n, found[i], i, expected[i]);
+	}
+	kvm_vm_free(vm);
+}
+
+static u64 sum_of_buckets(struct kvm_vcpu *vcpu, u32 reason)
+{
+	u64 sum = 0;
+	u32 group;
+
+	for (group = 0; group < NR_GROUPS; group++) {
+		struct regs r = ask(vcpu, KVM_EXIT_STATS_LEAF_HISTOGRAM,
+				    group << KVM_EXIT_STATS_GROUP_SHIFT | reason);
+
+		sum += (u64)r.eax + r.ebx + r.ecx + r.edx;
+	}
+
+	return sum;
+}
+
+static void assert_no_buckets(struct kvm_vcpu *vcpu, u32 index)
+{
+	assert_regs(ask(vcpu, KVM_EXIT_STATS_LEAF_HISTOGRAM, index), 0, 0, 0,
+		    KVM_EXIT_STATS_UNDEFINED, "Buckets", index);
+}
+
+/* All exits of all vCPUs are in the VM's buckets, and those of no other VM. */
+static void test_histogram(void)
+{
+	struct kvm_vcpu *vcpu, *sibling;
+	u32 n, reason, group;
+	struct kvm_vm *vm;
+	u64 exits, sum;
+
+	vm = create_vm(&vcpu, KVM_EXIT_STATS_SCOPE_VM | KVM_EXIT_STATS_CAP_HISTOGRAM);
+	sibling = add_vcpu(vm, 1, guest_code);
+	ask_repeatedly(vcpu, 0, 0, NR_EXITS);
+	ask_repeatedly(sibling, 0, 0, NR_EXITS);
+
+	/* The last two ucalls were I/O; the one before the last read is completed in it. */
+	exits = reason_exits(vcpu, isa->cpuid);
+	sum = sum_of_buckets(sibling, isa->cpuid);
+	TEST_ASSERT(sum >= exits && sum <= exits + NR_GROUPS,
+		    "%lu exits are in buckets, of %lu", sum, exits);
+
+	for (n = 0; n < NR_REASONS; n++) {
+		reason = nth_reason(n) & KVM_EXIT_STATS_REASON_MASK;
+		for (group = 0; group < NR_GROUPS; group++) {
+			if (is_undefined(nth_reason(n)))
+				assert_no_buckets(vcpu, group << KVM_EXIT_STATS_GROUP_SHIFT |
+							reason);
+		}
+		if (is_undefined(nth_reason(n)) || nth_reason(n) == isa->cpuid ||
+		    nth_reason(n) == isa->io)
+			continue;
+		exits = reason_exits(vcpu, nth_reason(n));
+		sum = sum_of_buckets(vcpu, reason);
+		TEST_ASSERT(sum >= exits && reason_exits(vcpu, nth_reason(n)) >= sum,
+			    "%lu exits for %#x are in buckets, of %lu", sum, reason, exits);
+	}
+	for (group = NR_GROUPS; group < 256; group++)
+		assert_no_buckets(vcpu, group << KVM_EXIT_STATS_GROUP_SHIFT | isa->cpuid);
+	for (n = 1 << 16; n < 1 << 24; n <<= 1)
+		assert_no_buckets(vcpu, n | isa->cpuid);
+	kvm_vm_free(vm);
+
+	if (always_histogram)
+		return;
+	vm = create_vm(&vcpu, KVM_EXIT_STATS_SCOPE_VM);
+	for (group = 0; group < NR_GROUPS; group++)
+		assert_no_buckets(vcpu, group << KVM_EXIT_STATS_GROUP_SHIFT | isa->cpuid);
+	kvm_vm_free(vm);
+}
+
+/* The VM's longest exit is the longest one of its vCPUs. */
+static void test_longest_of_vcpus(void)
+{
+	struct kvm_vcpu *vcpu, *sibling;
+	u64 longest, recent;
+	struct kvm_vm *vm;
+	struct regs all;
+
+	vm = create_vm(&vcpu, KVM_EXIT_STATS_SCOPE_VM);
+	sibling = add_vcpu(vm, 1, guest_code);
+	ask_repeatedly(vcpu, 0, 0, NR_EXITS);
+	ask_repeatedly(sibling, 0, 0, NR_EXITS);
+
+	/* This one's is taken, and to read it is an exit that is not counted yet. */
+	longest = low_pair(ask(vcpu, KVM_EXIT_STATS_LEAF_LONGEST -
+				     KVM_EXIT_STATS_VCPU_OFFSET, isa->cpuid));
+	all = ask(sibling, KVM_EXIT_STATS_LEAF_LONGEST, isa->cpuid);
+	recent = high_pair(all);
+	TEST_ASSERT(low_pair(all) >= max(longest, recent) && recent,
+		    "The longest took %lu cycles, a vCPU's %lu, the others since %lu",
+		    low_pair(all), longest, recent);
+	longest = low_pair(all);
+	all = ask(vcpu, KVM_EXIT_STATS_LEAF_LONGEST - KVM_EXIT_STATS_VCPU_OFFSET,
+		  isa->cpuid);
+	TEST_ASSERT(low_pair(all) <= max(longest, high_pair(all)),
+		    "A vCPU's longest took %lu cycles, the VM's %lu",
+		    low_pair(all), longest);
 	kvm_vm_free(vm);
 }
 
@@ -821,13 +1071,16 @@ static void test_bad_requests(void)
 	int bit;
 
 	vm = vm_create(1);
-	TEST_ASSERT(vm_check_cap(vm, KVM_CAP_X86_EXIT_STATS) == BIT(last + 1) - 1,
+	TEST_ASSERT(vm_check_cap(vm, KVM_CAP_X86_EXIT_STATS) ==
+		    (BIT(last + 1) - 1 + KVM_EXIT_STATS_CAP_HISTOGRAM),
 		    "The capability is %#x",
 		    vm_check_cap(vm, KVM_CAP_X86_EXIT_STATS));
 	for (scope = last + 1; scope < 70; scope++)
 		assert_refused(vm, 0, scope);
-	for (bit = 7; bit < 64; bit++)
-		assert_refused(vm, 0, 1ul << bit | KVM_EXIT_STATS_SCOPE_VM);
+	for (bit = 7; bit < 64; bit++) {
+		if (1ul << bit != KVM_EXIT_STATS_CAP_HISTOGRAM)
+			assert_refused(vm, 0, 1ul << bit | KVM_EXIT_STATS_SCOPE_VM);
+	}
 	for (bit = 0; bit < 32; bit++)
 		assert_refused(vm, 1u << bit, KVM_EXIT_STATS_SCOPE_VM);
 
@@ -870,7 +1123,7 @@ int main(int argc, char *argv[])
 		    "Failed to pin the test to a CPU");
 
 	ksft_print_header();
-	ksft_set_plan(10 * max_scope + 8 + (isa == &svm));
+	ksft_set_plan(12 * max_scope + 10 + (isa == &svm));
 
 	for (scope = KVM_EXIT_STATS_SCOPE_VM; scope <= max_scope; scope++) {
 		const char *name = scope == KVM_EXIT_STATS_SCOPE_VM ? "vm" : "host";
@@ -896,12 +1149,20 @@ int main(int argc, char *argv[])
 		ksft_test_result_pass("scope %s: a vCPU's time is in its states\n", name);
 		test_vmm(scope);
 		ksft_test_result_pass("scope %s: user space's time is that of its exit\n", name);
+		test_longest(scope);
+		ksft_test_result_pass("scope %s: the longest exit, ever and recent\n", name);
+		test_buckets(scope);
+		ksft_test_result_pass("scope %s: an exit is in the bucket of its cycles\n", name);
 	}
 
 	if (isa->id == KVM_EXIT_STATS_ISA_SVM) {
 		test_high_reasons();
 		ksft_test_result_pass("reasons far above the others are told apart\n");
 	}
+	test_longest_of_vcpus();
+	ksft_test_result_pass("a VM's longest exit is that of all its vCPUs\n");
+	test_histogram();
+	ksft_test_result_pass("the buckets have all exits, if they are on\n");
 	test_cpuid_entry_wins();
 	ksft_test_result_pass("an entry that user space sets wins\n");
 	test_hiding();
