@@ -19,13 +19,13 @@ struct exitstat_regs source(uint32_t leaf, uint32_t index)
 	uint32_t this = 0;
 
 	cpuids++;
-	if (leaf >= 0x4fffffe7 && leaf <= 0x4fffffef) {
+	if (leaf >= 0x4fffffe6 && leaf <= 0x4fffffef) {
 		leaf += 0x10;
 		this = OF_THIS;
 	}
 	switch (leaf) {
 	case 0x4ffffffb:
-		return (struct exitstat_regs){ 0x84020103, signature, KVM_EXIT_STATS_SIGNATURE_ECX,
+		return (struct exitstat_regs){ 0x85020103, signature, KVM_EXIT_STATS_SIGNATURE_ECX,
 					       KVM_EXIT_STATS_SIGNATURE_EDX };
 	case 0x4ffffffc:
 		return (struct exitstat_regs){ 0x89abc0ef + this, 0x01234567, 0, 0 };
@@ -37,6 +37,7 @@ struct exitstat_regs source(uint32_t leaf, uint32_t index)
 		return (struct exitstat_regs){ index * (7 + this), 0, 0, 0 };
 	case 0x4ffffffa:
 	case 0x4ffffff7:
+	case 0x4ffffff6:
 		if (index > 1)
 			return (struct exitstat_regs){ 0, 0, 0, KVM_EXIT_STATS_UNDEFINED };
 		return (struct exitstat_regs){ 1 + this, 2, 3 + this, leaf & 0xf };
@@ -64,6 +65,7 @@ static bool reads_leaves_of(enum exitstat_whose whose)
 {
 	const uint32_t this = whose == EXITSTAT_OF_THIS_VCPU ? OF_THIS : 0;
 	struct exitstat stat = { 1, 1 }, total;
+	struct exitstat_longest longest = { 1, 1 };
 	struct exitstat_vmm vmm = { 1, 1 };
 	struct exitstat_which which;
 	uint64_t ns = 1;
@@ -93,13 +95,19 @@ static bool reads_leaves_of(enum exitstat_whose whose)
 	     ns == (5ull << 32 | (6 + this)) && executed() == 1;
 	ok = ok && !exitstat_vmm_of(whose, 2, &vmm) && vmm.returns == 1 && vmm.ns == 1 &&
 	     executed() == 1;
-	return ok && exitstat_vmm_of(whose, 1, &vmm) && vmm.returns == (2ull << 32 | (1 + this)) &&
-	       vmm.ns == (7ull << 32 | (3 + this)) && executed() == 1;
+	ok = ok && exitstat_vmm_of(whose, 1, &vmm) && vmm.returns == (2ull << 32 | (1 + this)) &&
+	     vmm.ns == (7ull << 32 | (3 + this)) && executed() == 1;
+	ok = ok && !exitstat_longest_of(whose, 2, &longest) && longest.ever == 1 &&
+	     longest.recent == 1 && executed() == 1;
+	return ok && exitstat_longest_of(whose, 1, &longest) &&
+	       longest.ever == (2ull << 32 | (1 + this)) &&
+	       longest.recent == (6ull << 32 | (3 + this)) && executed() == 1;
 }
 
 /* The short names are those of all vCPUs. */
 static bool reads_all(void)
 {
+	struct exitstat_longest longest;
 	struct exitstat_vmm vmm;
 	struct exitstat stat;
 	uint64_t ns;
@@ -109,7 +117,9 @@ static bool reads_all(void)
 	       exitstat_pair(1, &stat) && stat.exits == (2ull << 32 | 1) &&
 	       exitstat_which(191).bits[0] == 1u << 3 &&
 	       exitstat_state(0, &ns) && ns == 5ull << 32 &&
-	       exitstat_vmm(0, &vmm) && vmm.returns == (2ull << 32 | 1) && executed() == 8;
+	       exitstat_vmm(0, &vmm) && vmm.returns == (2ull << 32 | 1) &&
+	       exitstat_longest(0, &longest) && longest.recent == (6ull << 32 | 3) &&
+	       executed() == 9;
 }
 
 int main(void)
@@ -118,7 +128,7 @@ int main(void)
 	bool ok;
 
 	ok = exitstat_detect(&info) && info.version == 3 && info.isa == KVM_EXIT_STATS_ISA_VMX &&
-	     info.scope == KVM_EXIT_STATS_SCOPE_HOST && info.further == 4 && info.this_vcpu &&
+	     info.scope == KVM_EXIT_STATS_SCOPE_HOST && info.further == 5 && info.this_vcpu &&
 	     executed() == 1;
 	ok = ok && reads_leaves_of(EXITSTAT_OF_ALL_VCPUS) &&
 	     reads_leaves_of(EXITSTAT_OF_THIS_VCPU) && reads_all();

@@ -31,7 +31,8 @@
  * for a CPU.  And in scope HOST, what the leaves LEDGER and VMM say of all vCPUs is
  * about the VMs that exist, so all of it is less when one has gone.
  *
- * There is no state: any thread may read, on any vCPU, without privilege.
+ * There is no state but exitstat_longest.recent: any thread may read, on any vCPU,
+ * without privilege.
  */
 #ifndef LIBEXITSTAT_H
 #define LIBEXITSTAT_H
@@ -52,7 +53,7 @@ struct exitstat_info {
 	unsigned int isa;
 	/* KVM_EXIT_STATS_SCOPE_* */
 	unsigned int scope;
-	/* How many further leaves there are: 1 PAIR, 2 also WHICH, 3 LEDGER, 4 VMM */
+	/* How many further leaves there are: 1 PAIR, 2 also WHICH, 3 LEDGER, 4 VMM, 5 LONGEST */
 	unsigned int further;
 	/* There is a leaf for this vCPU alone, KVM_EXIT_STATS_VCPU_OFFSET below each. */
 	bool this_vcpu;
@@ -82,6 +83,12 @@ struct exitstat {
 struct exitstat_vmm {
 	uint64_t returns;
 	uint64_t ns;
+};
+
+/* The cycles of the longest exit for a reason, and of those since anybody in the VM has read it */
+struct exitstat_longest {
+	uint64_t ever;
+	uint64_t recent;
 };
 
 /* Execute one CPUID instruction. */
@@ -258,6 +265,30 @@ static inline bool exitstat_vmm_of(enum exitstat_whose whose, uint32_t reason,
 static inline bool exitstat_vmm(uint32_t reason, struct exitstat_vmm *vmm)
 {
 	return exitstat_vmm_of(EXITSTAT_OF_ALL_VCPUS, reason, vmm);
+}
+
+/*
+ * The longest exit for a reason, by the leaf LONGEST, if exitstat_info.further is at least 5.  In
+ * scope HOST, this vCPU's alone is told, and zeros of all.  Who reads takes .recent away from all
+ * others in the VM: what this vCPU had from the next reader of all vCPUs, too.  If the reason is
+ * not defined, as with exitstat_reason(), return false and leave *longest unchanged.  One CPUID.
+ */
+static inline bool exitstat_longest_of(enum exitstat_whose whose, uint32_t reason,
+				       struct exitstat_longest *longest)
+{
+	struct exitstat_regs r = EXITSTAT_CPUID(KVM_EXIT_STATS_LEAF_LONGEST - whose, reason);
+
+	if (r.edx == KVM_EXIT_STATS_UNDEFINED)
+		return false;
+
+	longest->ever = (uint64_t)r.ebx << 32 | r.eax;
+	longest->recent = (uint64_t)r.edx << 32 | r.ecx;
+	return true;
+}
+
+static inline bool exitstat_longest(uint32_t reason, struct exitstat_longest *longest)
+{
+	return exitstat_longest_of(EXITSTAT_OF_ALL_VCPUS, reason, longest);
 }
 
 #endif /* LIBEXITSTAT_H */
