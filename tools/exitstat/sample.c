@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "occurred.h"
+
 /* How often to start a sample over because the host has changed the scope */
 #define ATTEMPTS 10
 
@@ -209,37 +211,6 @@ static void hold(struct sample *sample, const struct watch *watch, const struct 
 		sample->vmm[i].ns = max(sample->vmm[i].ns, previous->vmm[i].ns);
 }
 
-/* Which reasons have occurred, in groups; none if the host does not tell */
-struct occurred {
-	size_t n;
-	struct exitstat_which groups[8];
-};
-
-static void read_occurred(const struct exitstat_info *info, struct occurred *occurred,
-			  unsigned int *reads)
-{
-	uint32_t reason = 0;
-
-	while (info->further >= 2 &&
-	       occurred->n < sizeof(occurred->groups) / sizeof(occurred->groups[0])) {
-		struct exitstat_which *which = &occurred->groups[occurred->n++];
-
-		*which = exitstat_which(reason);
-		*reads += 1;
-		if (which->next <= reason || which->next == KVM_EXIT_STATS_UNDEFINED)
-			break;
-		reason = which->next;
-	}
-}
-
-static bool may_have_occurred(const struct occurred *occurred, uint32_t reason)
-{
-	for (size_t i = 0; i < occurred->n; i++)
-		if (exitstat_has_occurred(&occurred->groups[i], reason))
-			return true;
-	return !occurred->n;
-}
-
 /*
  * A reason that had no exits since the sample before has had no returns either, but for those whose
  * exits were read before they returned; and if it ever had one, that may last until now.
@@ -275,7 +246,7 @@ static void read_reasons(struct sample *sample, struct watch *watch, const struc
 
 	/* Those of -r are few. */
 	if (watch->complete)
-		read_occurred(&watch->info, &occurred, &sample->reads);
+		occurred_read(&occurred, EXITSTAT_OF_ALL_VCPUS, &watch->info, &sample->reads);
 	for (size_t i = 0; i < watch->nr_reasons; i++) {
 		unsigned int reads = sample->reads;
 
