@@ -288,12 +288,13 @@ in_man() {
 documented() {
 	# mdoc writes --all as "Fl Fl all".
 	"$exitstat" --help | grep -o -e '--[a-z][a-z-]*' | sort -u | sed 's/^--//' |
-		in_man 16 '^\.It .*Fl Fl '
+		in_man 17 '^\.It .*Fl Fl '
 }
 holds "the man page has every option of --help" documented
 
 recorded vmx-boot
 holds "completion of options" "$here/complete" "$exitstat" "exitstat --o" "--openmetrics --output"
+holds "completion of -m" "$here/complete" "$exitstat" "exitstat --m" "--max"
 holds "completion of sort keys" "$here/complete" "$exitstat" "exitstat -s c" "cost cycles"
 holds "completion of reasons" "$here/complete" "$exitstat" "exitstat -r HLT,EPT_" \
 	"HLT,EPT_MISCONFIG HLT,EPT_VIOLATION"
@@ -433,12 +434,12 @@ differences_add_up() {
 holds "differences add up to the counters" differences_add_up
 documented_fields() {
 	recorded vmx-boot vmx-ledger
-	{ "$exitstat" --json && "$exitstat" --json -P; } |
-		jq -r 'paths | map(strings) | last // empty' | sort -u | in_man 34 '(Cm|,) '
+	{ "$exitstat" --json -m && "$exitstat" --json -P; } |
+		jq -r 'paths | map(strings) | last // empty' | sort -u | in_man 35 '(Cm|,) '
 }
 holds "the man page has every field of JSON" documented_fields
 documented_metrics() {
-	"$exitstat" --prometheus -P | sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' | in_man 9 '(Cm|,) '
+	"$exitstat" --prometheus -mP | sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' | in_man 11 '(Cm|,) '
 }
 holds "and every metric" documented_metrics
 recorded vmx-boot vmx-restarted
@@ -551,7 +552,7 @@ holds "with -r, the total of the VMM is not known" eval '"$exitstat" --json -r 3
 	jq -e ".total.vmm_ns == null and .total.vmm_percent == null and .reasons[0].vmm_ns > 0"'
 # In scope host, the sums are less when a VM has gone, as in the last sample.
 recorded vmx-boot vmx-ledger
-sed -i 's/eax=0x84010101/eax=0x84020101/' "$dir/recording"
+sed -i 's/eax=0x85010101/eax=0x85020101/' "$dir/recording"
 prints "scope host: each vCPU has its ledger, all together have none" vcpus-host.txt \
 	"$exitstat" -P .01 5
 of_host() {
@@ -621,7 +622,7 @@ holds "a ledger that is not told" eval '! "$exitstat" | grep guest &&
 	"$exitstat" --json | jq -e ".ledger == null"'
 further_3() { "$exitstat" | sed 2q | grep -q guest && ! "$exitstat" | grep VMM%; }
 recorded vmx-boot vmx-ledger
-sed -i 's/eax=0x84010101/eax=0x83010101/' "$dir/recording"
+sed -i 's/eax=0x85010101/eax=0x83010101/' "$dir/recording"
 holds "a host that tells where time goes, but not for what reason" further_3
 # SVM's longest name
 recorded svm
@@ -632,6 +633,101 @@ long_name() {
 }
 holds "SVM's names fit beside VMM%" long_name
 
+# The longest exits
+recorded vmx-boot vmx-ledger
+prints "-m" max.txt "$exitstat" -m .01 5
+prints "-m of each vCPU" max-vcpus.txt "$exitstat" -mP .01 5
+prints "-m in JSON" max-json.txt "$exitstat" --json -m -n 2 .01 5
+prints "-m of each vCPU in JSON" max-vcpus-json.txt "$exitstat" --json -mP .01 5
+prints "-m in CSV" max-csv.txt "$exitstat" --csv -m -n 2 .01 5
+prints "-m of each vCPU in CSV" max-vcpus-csv.txt "$exitstat" --csv -mP .01 5
+holds "with -m, tables fit 80 columns" fit {max,max-vcpus}.txt
+# gauges OPTION...: what -m adds to metrics, which is all that it changes
+gauges() {
+	"$exitstat" --openmetrics "$@" >"$dir/without"
+	"$exitstat" --openmetrics -m "$@" | { diff "$dir/without" - || true; } |
+		grep -v '^[0-9,]*a[0-9,]*$'
+}
+prints "-m in metrics" max-metrics.txt gauges -P
+# longest FILTER ARGUMENT...: it is true of the reasons' and the total's maxima, an object a report
+longest() {
+	local filter=$1
+	shift
+	"$exitstat" --json -m "$@" 2>&1 | jq -es "[.[]
+		| [.total, .reasons[]?] | map({(.name // \"total\"): .max_cycles}) | add] | $filter"
+}
+holds "-m: the longest since the start, and then in each interval" longest '
+	.[0].MSR_WRITE == 15300 and .[0].IO_INSTRUCTION == 131072
+	and .[1] == { total: 2400000, IO_INSTRUCTION: 2400000, HLT: 1900000, EPT_MISCONFIG: 0 }
+	and .[2].MSR_WRITE == 2000 and .[3].MSR_WRITE == 1000' .01 4
+holds "-m: with -y, what was before an interval is not in it" longest '
+	.[1] == { total: 2000, MSR_WRITE: 2000 }' -y .01 2
+holds "-m: while a command runs" longest '.[0].IO_INSTRUCTION == 2400000' -- true
+holds "-m: the total is the longest, whatever -n shows" longest '
+	.[0] == { total: 2100000, IO_INSTRUCTION: 131072 }' -n 1
+holds "-m: or that of the reasons of -r" longest '
+	.[0] == { total: 15300, MSR_WRITE: 15300, HLT: 801 }' -r HLT,MSR_WRITE
+keeps_max() {
+	"$exitstat" --prometheus -m -o "$dir/f.prom" .01 4 &&
+		grep -x 'kvm_guest_exit_max_cycles{.*"EPT_VIOLATION"} 2100000' "$dir/f.prom" &&
+		grep -x 'kvm_guest_exit_max_cycles{.*"MSR_WRITE"} 15300' "$dir/f.prom"
+}
+holds "-m: metrics are since the start in each report" keeps_max
+sed -i '/^# sample tsc=8400000000/{
+	a \\   0x4fffffff 0x1e: eax=0x00000000 ebx=0x00000000 ecx=0x18e5ffff edx=0x00000000
+	a \\   0x4ffffff6 0x1e: eax=0x002dc6c0 ebx=0x00000000 ecx=0x002dc6c0 edx=0x00000000
+}' "$dir/recording"
+holds "-m: an exit that was counted before, and ends later" longest '
+	.[2].IO_INSTRUCTION == 3000000' .01 3
+recorded vmx-boot other
+further 5
+holds "-m: not known of exits that are in the total only" longest '.[1].OTHER == null
+	and .[1].total == 0' .01 2
+recorded vmx-boot vmx-ledger
+sed -i '/^# sample tsc=36/,$d' "$dir/recording"
+echo "# counting 10" >>"$dir/recording"
+holds "own CPUIDs: since boot, with -m" own '$cpuid.exits == 1093 + .own_cpuids' -m
+holds "own CPUIDs: with -m, those of reasons that had exits" own '.own_cpuids == 12 + 16 + 3 + 1
+	and $cpuid.exits == .own_cpuids and .total.exits == .own_cpuids' -m .01 5
+holds "own CPUIDs: with -m and -P" eval '"$exitstat" --json -mP .01 3 |
+	jq -es ".[2] | .own_cpuids == 11 + 2 * (9 + 1 + 3) and .total.exits == .own_cpuids"'
+recorded vmx-boot
+further 4
+fails "-m: on an older host" 3 'does not tell the longest exits, .* newer KVM$' "$exitstat" -m
+fails "-m: on an older host, of each vCPU" 3 'does not tell the longest exits' "$exitstat" -mP
+fails "-m: on an older host, a command is not run" 3 'does not tell the longest' \
+	"$exitstat" -m -- touch "$dir/ran"
+holds "it is not run" [ ! -e "$dir/ran" ]
+recorded vmx-boot vmx-ledger
+sed -i 's/eax=0x85010101/eax=0x85020101/' "$dir/recording"
+fails "-m: in scope host" 3 'in scope host, .* each vCPU alone; add -P$' "$exitstat" -m
+holds "-m: in scope host, of each vCPU" eval '"$exitstat" --json -mP .01 2 | jq -es "
+	[.[].per_vcpu[].max_cycles] == [2100000, 90000, 2400000, 1900000]
+	and .[0].total.max_cycles == 2100000"'
+gauges_of_host() { gauges -P | grep -v '^> # ' | cut -d'{' -f1 | uniq -c | xargs; }
+holds "-m: in scope host, metrics" grep -x '2 > kvm_guest_vcpu_exit_max_cycles' <(gauges_of_host)
+# down_once: metrics are, and why is said once
+down_once() {
+	[ "$status" -eq 3 ] && [ "$(wc -l <"$dir/err")" = 1 ] &&
+		[ "$(tail -n 1 "$dir/f.prom")" = 'kvm_guest_exit_stats_up 0' ]
+}
+# longest_no_more: from the second sample on, the host does not tell the longest exits
+longest_no_more() {
+	recorded vmx-boot vmx-ledger
+	local signature='eax=0x84010101 ebx=0x454d564b ecx=0x53746978 edx=0x73746174'
+	sed -i "/^# sample tsc=3600000000/a \\   0x4ffffffb 0x00: $signature" "$dir/recording"
+}
+longest_no_more
+run "$exitstat" -m .01 5
+longest_stopped() {
+	[ "$status" -eq 3 ] && grep 'does not tell the longest' "$dir/err" &&
+		[ "$(grep -c ' total ' "$dir/out")" = 1 ]
+}
+also "-m: not told any more between two reports" longest_stopped
+run "$exitstat" --prometheus -m -o "$dir/f.prom" .01 4
+also "-m: metrics then are down, which is said once" down_once
+rm -f "$dir/f.prom"
+
 # vCPUs that cannot be reached, or not any more
 recorded vmx-boot vmx-ledger
 sed -i 's/vcpus=2/vcpus=3 present=5/; 3i # may use 1 3 4\n# goes 3\n# gone 4' "$dir/recording"
@@ -639,9 +735,10 @@ prints "-P: vCPUs that are not reached" vcpus-unreached.txt "$exitstat" -P .01 2
 holds "-P: which JSON names" eval '"$exitstat" --json -P | jq -e ".unreached == [0, 2, 3, 4]
 	and [.per_vcpu[].cpu] == [1]"'
 comes() {
-	"$exitstat" --json -P .01 4 | jq -es '[.[].per_vcpu | map(select(.cpu == 1))]
+	"$exitstat" --json -mP .01 4 | jq -es '[.[].per_vcpu | map(select(.cpu == 1))]
 		| .[0] == [] and .[1][0].exits == null and .[1][0].ledger == null
-			and .[2][0].exits == 10'
+			and .[1][0].max_cycles == null and .[2][0].exits == 10
+			and .[2][0].max_cycles == 2000'
 }
 recorded vmx-boot vmx-ledger
 sed -i '3i # may use 0' "$dir/recording"
@@ -719,7 +816,7 @@ holds "-P: a host that tells each vCPU, but not where time goes" no_states
 # each_no_more: from the second sample on, the host tells no vCPU its own figures
 each_no_more() {
 	recorded vmx-boot vmx-ledger
-	local signature='eax=0x04010101 ebx=0x454d564b ecx=0x53746978 edx=0x73746174'
+	local signature='eax=0x05010101 ebx=0x454d564b ecx=0x53746978 edx=0x73746174'
 	sed -i "/^# sample tsc=3600000000/a \\   0x4ffffffb 0x00: $signature" "$dir/recording"
 }
 each_no_more
@@ -730,11 +827,7 @@ each_stopped() {
 }
 also "-P: not told any more between two reports" each_stopped
 run "$exitstat" --prometheus -P -o "$dir/f.prom" .01 4
-each_down() {
-	[ "$status" -eq 3 ] && [ "$(wc -l <"$dir/err")" = 1 ] &&
-		[ "$(tail -n 1 "$dir/f.prom")" = 'kvm_guest_exit_stats_up 0' ]
-}
-also "-P: metrics then are down, which is said once" each_down
+also "-P: metrics then are down, which is said once" down_once
 rm -f "$dir/f.prom"
 
 # gone: to be read once, and then not any more
@@ -1033,7 +1126,7 @@ for recording in vmx-boot svm absent "vmx-boot vmx-ledger"; do
 		strict <"$dir/metrics" >"$dir/parsed" &&
 			grep 'gauge kvm_guest_exit_stats_up' "$dir/parsed"
 	}
-	for all in "" -a -P; do
+	for all in "" -a -P -mP; do
 		# shellcheck disable=SC2086 # no word is wanted
 		holds "promtool accepts --prometheus $all: $recording" prometheus $all
 		# shellcheck disable=SC2086 # no word is wanted
@@ -1217,6 +1310,18 @@ looks_like "reasons again, since boot" live-again.txt
 looks_like "the ledger on few lines" live-ledger-small.txt
 press q
 holds "live: quits" ended 0
+recorded vmx-boot vmx-ledger
+live 60
+await shows '^     total '
+press m
+looks_like "the longest exits, since boot" live-max.txt
+press Space
+looks_like "the longest exits, an interval" live-max-interval.txt
+press P
+holds "live: those of each vCPU" await shows '^ CPU  EXITS EXITS/s    MAX '
+press m
+holds "live: without them again" eval 'await shows "^ CPU  EXITS EXITS/s   guest "'
+press q
 live -P 60
 holds "live: -P" await shows '^ CPU  EXITS'
 press q
@@ -1240,13 +1345,23 @@ holds "live: vCPUs that are not told any more" await shows '^     total '
 holds "live: nor offered" eval '! shows "P vCPUs"'
 press q
 holds "live: quits" ended 0
+longest_no_more
+live -m 60
+await shows ' MAX '
+press Space
+holds "live: longest exits that are not told any more" \
+	eval 'await shows " CYC% " && ! shows " MAX "'
+holds "live: nor offered, either" eval '! shows "m max"'
+press q
+holds "live: quits" ended 0
 recorded vmx-boot
 live 60
 press v
+press m
 press P
 sleep 0.2
 holds "live: an older host has no such keys" eval 'shows "by exits" && shows "REASON" &&
-	! shows "P vCPUs"'
+	! shows " MAX " && ! shows "P vCPUs"'
 press q
 recorded vmx-boot vmx-later
 live -y 60
@@ -1278,8 +1393,8 @@ holds "valgrind: intervals and all options to a file" \
 	memcheck -a -s name -n 99 -r HLT,48 --raw -o "$dir/f" .01 3
 holds "valgrind: JSON of a command" memcheck --json -- true
 recorded vmx-boot vmx-ledger
-holds "valgrind: each vCPU" memcheck -P .01 5
-holds "valgrind: each vCPU, in metrics" memcheck --prometheus -P -o "$dir/f" .01 3
+holds "valgrind: each vCPU" memcheck -mP .01 5
+holds "valgrind: each vCPU, in metrics" memcheck --prometheus -mP -o "$dir/f" .01 3
 recorded vmx-boot vmx-later
 holds "valgrind: metrics" memcheck --openmetrics -a -o "$dir/f" .01 2
 recorded absent

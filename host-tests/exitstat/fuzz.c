@@ -20,7 +20,7 @@ static const char *const words[] = {
 	"-a", "--all", "-s", "--sort", "exits", "cycles", "cost", "reason", "name", "-n", "--top",
 	"-r", "--reason", "HLT", "hlt,48", "0x30,REASON_75", "PF excp", "48,,", "-H", "--raw", "-t",
 	"--live", "--json", "--csv", "--prometheus", "--openmetrics", "-y", "--skip-first", "-o",
-	"-P", "--per-vcpu", "vmm",
+	"-P", "--per-vcpu", "vmm", "-m", "--max",
 	"--output", "-o-", "--output=", "-h", "-V", "--", "-", "", "0", "1", "5", "0.5", ".",
 	"0x1", "1e3", "nan", "-1", " 1", "1000001", "99999999999999999999",
 	"18446744073709551616", "4294967296", "REASON_", "true", "--r", "-aHtr",

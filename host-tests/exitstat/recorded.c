@@ -28,6 +28,8 @@
  *		this vCPU is reached so much later than the moment
  *
  * If the recorded signature has them, the leaves PAIR and WHICH are made of those for a reason.
+ * Who reads LONGEST takes the recent one away; one that nobody has read stays if it is greater than
+ * what is recorded next.
  * Who goes from vCPU to vCPU must be another thread than the first.
  *
  * The last sample stays.
@@ -76,11 +78,25 @@ static struct exitstat_regs *find(uint32_t leaf, uint32_t index)
 	return find_of(ALL, leaf, index);
 }
 
+static bool is_longest(uint32_t leaf)
+{
+	return (leaf | KVM_EXIT_STATS_VCPU_OFFSET) == KVM_EXIT_STATS_LEAF_LONGEST;
+}
+
+static uint64_t recent(const struct exitstat_regs *r)
+{
+	return (uint64_t)r->edx << 32 | r->ecx;
+}
+
 static void record(uint32_t vcpu, uint32_t leaf, uint32_t index, struct exitstat_regs regs)
 {
 	struct exitstat_regs *r = find_of(vcpu, leaf, index);
 
 	if (r) {
+		if (is_longest(leaf) && recent(r) > recent(&regs)) {
+			regs.ecx = r->ecx;
+			regs.edx = r->edx;
+		}
 		*r = regs;
 		return;
 	}
@@ -166,6 +182,15 @@ static void count_exit(struct exitstat_regs *r)
 		r->ebx++;
 }
 
+static struct exitstat_regs take(struct exitstat_regs *r, uint32_t leaf)
+{
+	struct exitstat_regs regs = r ? *r : otherwise;
+
+	if (r && is_longest(leaf))
+		r->ecx = r->edx = 0;
+	return regs;
+}
+
 static struct exitstat_regs pair(uint32_t reason)
 {
 	const struct exitstat_regs *exits = find(KVM_EXIT_STATS_LEAF_REASON_EXITS, reason);
@@ -211,10 +236,8 @@ struct exitstat_regs machine_cpuid(uint32_t leaf, uint32_t index)
 		count_exit(find(KVM_EXIT_STATS_LEAF_EXITS, 0));
 		count_exit(find(KVM_EXIT_STATS_LEAF_REASON_EXITS, (uint32_t)counting));
 	}
-	if (leaf < KVM_EXIT_STATS_LEAF_VMM) {
-		r = find_of(here, leaf, index);
-		return r ? *r : otherwise;
-	}
+	if (leaf <= KVM_EXIT_STATS_LEAF_REASON_CYCLES - KVM_EXIT_STATS_VCPU_OFFSET)
+		return take(find_of(here, leaf, index), leaf);
 	r = find(KVM_EXIT_STATS_LEAF_SIGNATURE, 0);
 	if (r && r->eax & KVM_EXIT_STATS_FURTHER_MASK) {
 		if (leaf == KVM_EXIT_STATS_LEAF_PAIR)
@@ -222,8 +245,7 @@ struct exitstat_regs machine_cpuid(uint32_t leaf, uint32_t index)
 		if (leaf == KVM_EXIT_STATS_LEAF_WHICH)
 			return which(index);
 	}
-	r = find(leaf, index);
-	return r ? *r : otherwise;
+	return take(find(leaf, index), leaf);
 }
 
 uint64_t machine_tsc(void)

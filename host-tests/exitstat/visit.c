@@ -19,7 +19,7 @@ int main(void)
 	size_t reached = 0;
 
 	sched_getaffinity(0, sizeof(before), before);
-	vcpus = vcpus_read(&info, &reads);
+	vcpus = vcpus_read(&info, false, &reads);
 	sched_getaffinity(0, sizeof(after), after);
 	for (size_t i = 0; vcpus && i < vcpus->n; i++) {
 		if (!vcpus->vcpu[i].reached)

@@ -22,6 +22,15 @@ static void json_number(FILE *f, const char *key, int digits, double value)
 		fprintf(f, ",\"%s\":%.*f", key, digits, value);
 }
 
+/* It has 64 bits, of which a double keeps 53. */
+static void json_count(FILE *f, const char *key, bool known, uint64_t value)
+{
+	if (known)
+		fprintf(f, ",\"%s\":%" PRIu64, key, value);
+	else
+		fprintf(f, ",\"%s\":null", key);
+}
+
 static void json_ledger(FILE *f, const struct ledger *ledger)
 {
 	fputs(",\"ledger\":", f);
@@ -44,13 +53,12 @@ static void json_figures(FILE *f, const struct report *report, const struct row 
 	json_number(f, "cycles_percent", 4, row_cycles_percent(report, row));
 	json_number(f, "cycles_per_exit", 2, row_cycles_per_exit(row));
 	json_number(f, "time_percent", 4, row_time_percent(report, row));
+	if (report->has_max)
+		json_count(f, "max_cycles", row->max_known, row->max);
 	if (!vmm_served(&report->info) || !report->by_reason)
 		return;
-	if (row->vmm_known)
-		fprintf(f, ",\"vmm_returns\":%" PRIu64 ",\"vmm_ns\":%" PRIu64,
-			row->vmm.returns, row->vmm.ns);
-	else
-		fputs(",\"vmm_returns\":null,\"vmm_ns\":null", f);
+	json_count(f, "vmm_returns", row->vmm_known, row->vmm.returns);
+	json_count(f, "vmm_ns", row->vmm_known, row->vmm.ns);
 	json_number(f, "vmm_percent", 4, row_vmm_percent(report, row));
 }
 
@@ -75,16 +83,12 @@ static void json_reasons(FILE *f, const struct report *report)
 static void json_vcpu(FILE *f, const struct report *report, const struct vcpu_row *row)
 {
 	fprintf(f, "{\"cpu\":%u", row->cpu);
-	if (row->known)
-		fprintf(f, ",\"exits\":%" PRIu64, row->stat.exits);
-	else
-		fputs(",\"exits\":null", f);
+	json_count(f, "exits", row->known, row->stat.exits);
 	json_number(f, "exits_per_second", 3, row->exits_per_second);
-	if (row->known)
-		fprintf(f, ",\"cycles\":%" PRIu64, row->stat.cycles);
-	else
-		fputs(",\"cycles\":null", f);
+	json_count(f, "cycles", row->known, row->stat.cycles);
 	json_number(f, "time_percent", 4, row->time_percent);
+	if (report->has_max)
+		json_count(f, "max_cycles", row->max_known, row->max);
 	if (ledger_served(&report->info, EXITSTAT_OF_THIS_VCPU))
 		json_ledger(f, &row->ledger);
 	fputc('}', f);
@@ -152,6 +156,16 @@ static void csv_number(FILE *f, int digits, double value)
 		fprintf(f, ",%.*f", digits, value);
 }
 
+/* A column only with -m */
+static void csv_max(FILE *f, const struct report *report, bool known, uint64_t max)
+{
+	if (!report->has_max)
+		return;
+	fputc(',', f);
+	if (known)
+		fprintf(f, "%" PRIu64, max);
+}
+
 /* The first columns, the same in all rows of a report */
 static void csv_begin(FILE *f, const struct report *report)
 {
@@ -169,6 +183,7 @@ static void csv_figures(FILE *f, const struct report *report, const struct row *
 	csv_number(f, 4, row_cycles_percent(report, row));
 	csv_number(f, 2, row_cycles_per_exit(row));
 	csv_number(f, 4, row_time_percent(report, row));
+	csv_max(f, report, row->max_known, row->max);
 }
 
 /* What not all hosts tell comes last, and it is there if this host did at first. */
@@ -209,6 +224,8 @@ static void csv_titles(FILE *f, const struct report *report)
 	else
 		fputs("reason,name,exits,exits_percent,exits_per_second,"
 		      "cycles,cycles_percent,cycles_per_exit,time_percent", f);
+	if (report->has_max)
+		fputs(",max_cycles", f);
 	if (report->by_reason && vmm_served(&report->at_first))
 		fputs(",vmm_returns,vmm_ns,vmm_percent", f);
 	for (unsigned int i = 0; csv_has_ledger(report) && i < KVM_EXIT_STATS_NR_STATES; i++)
@@ -231,6 +248,7 @@ static void csv_vcpu(FILE *f, const struct report *report, size_t i)
 		fprintf(f, ",%" PRIu64, row.stat.cycles);
 		csv_number(f, 4, row.time_percent);
 	}
+	csv_max(f, report, row.max_known, row.max);
 	csv_ledger(f, report, &row.ledger);
 }
 
@@ -243,6 +261,7 @@ static void csv_vcpus(FILE *f, const struct report *report)
 	csv_begin(f, report);
 	if (report->restarted) {
 		fputs(",restarted,,,,", f);
+		csv_max(f, report, false, 0);
 		csv_ledger(f, report, NULL);
 		return;
 	}
@@ -250,6 +269,7 @@ static void csv_vcpus(FILE *f, const struct report *report)
 	csv_number(f, 3, row_exits_per_second(report, total));
 	fprintf(f, ",%" PRIu64, total->stat.cycles);
 	csv_number(f, 4, row_time_percent(report, total));
+	csv_max(f, report, total->max_known, total->max);
 	csv_ledger(f, report, &report->ledger);
 }
 
@@ -271,6 +291,7 @@ static void csv_reasons(FILE *f, const struct report *report)
 	csv_begin(f, report);
 	if (report->restarted) {
 		fputs(",,restarted,,,,,,,", f);
+		csv_max(f, report, false, 0);
 		csv_vmm(f, report, NULL);
 		csv_ledger(f, report, NULL);
 		return;
@@ -368,6 +389,33 @@ static void vmm_counters(FILE *f, const struct report *report, const struct dial
 	}
 }
 
+/* What is not a sum is a gauge. */
+static void max_gauge(FILE *f, const struct report *report)
+{
+	const char *name = "kvm_guest_exit_max_cycles";
+
+	family(f, name, "", "gauge",
+	       "TSC cycles of the longest VM exit of this guest since it was started.");
+	for (size_t i = 0; i < report->nr_rows; i++)
+		if (report->rows[i].max_known)
+			fprintf(f, "%s{scope=\"%s\",reason=\"%s\"} %" PRIu64 "\n", name,
+				scope_name(&report->info), report->rows[i].name,
+				report->rows[i].max);
+}
+
+static void vcpu_max_gauge(FILE *f, const struct report *report)
+{
+	const char *name = "kvm_guest_vcpu_exit_max_cycles";
+	struct vcpu_row row;
+
+	family(f, name, "", "gauge",
+	       "TSC cycles of the longest VM exit of each vCPU since it was started.");
+	for (size_t i = 0; i < report_nr_vcpus(report); i++)
+		if (report_vcpu(report, i, &row) && row.max_known)
+			fprintf(f, "%s{scope=\"%s\",cpu=\"%u\"} %" PRIu64 "\n", name,
+				scope_name(&report->info), row.cpu, row.max);
+}
+
 /* Elapsed time is their sum.  cpu is a label, or nothing. */
 static void state_counters(FILE *f, const struct report *report, const char *name, const char *cpu,
 			   const struct ledger *ledger)
@@ -433,6 +481,8 @@ static void metrics_write(FILE *f, const struct report *report, const struct dia
 		counter(f, report, dialect, "kvm_guest_exits", "VM exits of this guest.", exits);
 		counter(f, report, dialect, "kvm_guest_exit_cycles",
 			"TSC cycles that KVM spent on VM exits of this guest.", cycles);
+		if (report->has_max && longest_served(&report->info, EXITSTAT_OF_ALL_VCPUS))
+			max_gauge(f, report);
 		if (vmm_served(&report->info))
 			vmm_counters(f, report, dialect);
 		if (report->has_states)
@@ -443,6 +493,8 @@ static void metrics_write(FILE *f, const struct report *report, const struct dia
 			vcpu_counter(f, report, dialect, "kvm_guest_vcpu_exit_cycles",
 				     "TSC cycles that KVM spent on VM exits of each vCPU.",
 				     vcpu_cycles);
+			if (report->has_max)
+				vcpu_max_gauge(f, report);
 		}
 		family(f, "kvm_guest_exit_stats", dialect->info_suffix, dialect->info_type,
 		       "What the host serves.");

@@ -13,15 +13,26 @@ static const char *const names[KVM_EXIT_STATS_NR_STATES] = {
 	[KVM_EXIT_STATS_STATE_ASLEEP] = "asleep",
 };
 
+static bool served(const struct exitstat_info *info, unsigned int further,
+		   enum exitstat_whose whose)
+{
+	return info->further >= further &&
+	       (whose == EXITSTAT_OF_THIS_VCPU || info->scope == KVM_EXIT_STATS_SCOPE_VM);
+}
+
 bool ledger_served(const struct exitstat_info *info, enum exitstat_whose whose)
 {
-	return info->further >= 3 &&
-	       (whose == EXITSTAT_OF_THIS_VCPU || info->scope == KVM_EXIT_STATS_SCOPE_VM);
+	return served(info, 3, whose);
 }
 
 bool vmm_served(const struct exitstat_info *info)
 {
-	return info->further >= 4 && info->scope == KVM_EXIT_STATS_SCOPE_VM;
+	return served(info, 4, EXITSTAT_OF_ALL_VCPUS);
+}
+
+bool longest_served(const struct exitstat_info *info, enum exitstat_whose whose)
+{
+	return served(info, 5, whose);
 }
 
 const char *state_name(unsigned int state)

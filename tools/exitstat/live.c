@@ -52,16 +52,22 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* To reasons, or to vCPUs, of which so far nothing has been read */
+/* As if nothing had been read so far */
+static void begin_anew(struct view *view)
+{
+	view->watch->reads += view->reads;
+	view->reads = 0;
+	view->nr_samples = 0;
+}
+
+/* To reasons, or to vCPUs */
 static void switch_view(struct view *view)
 {
 	struct watch *watch = view->watch;
 
 	watch->by_vcpu = !watch->by_vcpu;
 	watch->by_reason = !watch->by_vcpu;
-	watch->reads += view->reads;
-	view->reads = 0;
-	view->nr_samples = 0;
+	begin_anew(view);
 }
 
 static bool read_next(struct view *view)
@@ -84,6 +90,11 @@ static bool take_sample(struct view *view)
 	/* Without leaves of each vCPU, there still are those of all. */
 	if (!ok && watch_lacks_vcpus(view->watch)) {
 		switch_view(view);
+		ok = read_next(view);
+	}
+	/* Nor need there be the longest exits. */
+	if (!ok && watch_lacks_max(view->watch)) {
+		view->watch->max = false;
 		ok = read_next(view);
 	}
 	view->nr_reports += ok;
@@ -146,7 +157,12 @@ static void draw_table(const struct view *view)
 static const char *keys(const struct watch *watch)
 {
 	if (watch->by_vcpu)
-		return "P reasons   p pause   SPACE now   q quit";
+		return watch_offers_max(watch) ?
+		       "P reasons   m max   p pause   SPACE now   q quit" :
+		       "P reasons   p pause   SPACE now   q quit";
+	if (watch_offers_max(watch) && watch->info.this_vcpu)
+		return "e exit c cyc o cost v VMM r num n name a all m max P CPU p pause SPC now "
+		       "q quit";
 	if (vmm_served(&watch->info) && watch->info.this_vcpu)
 		return "e exits c cyc o cost v VMM r reason n name a all P vCPUs p pause SPC now "
 		       "q quit";
@@ -192,6 +208,13 @@ static bool press(struct view *view, int key, bool *sample_now)
 	case 'v':
 		if (vmm_served(&view->watch->info))
 			view->options.sort = SORT_VMM;
+		break;
+	case 'm':
+		if (!watch_offers_max(view->watch))
+			break;
+		view->watch->max = !view->watch->max;
+		begin_anew(view);
+		*sample_now = true;
 		break;
 	case 'P':
 		if (!view->watch->info.this_vcpu)

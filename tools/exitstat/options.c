@@ -27,6 +27,7 @@ static const char help[] = SYNOPSIS
 	"  -s, --sort KEY     by exits (default), cycles, cost, vmm, reason or name\n"
 	"  -n, --top N        the first N reasons only\n"
 	"  -r, --reason LIST  these reasons only, by name or number: HLT,48\n"
+	"  -m, --max          the longest exit, too, in place of CYC%\n"
 	"  -P, --per-vcpu     each vCPU, instead of each reason\n"
 	"  -H, --no-header    without header lines\n"
 	"      --raw          exact numbers instead of k, M, G\n"
@@ -40,18 +41,18 @@ static const char help[] = SYNOPSIS
 	"  -h, --help         this text\n"
 	"  -V, --version      the version\n"
 	"\n"
-	"Exit status: 0; COMMAND's, 128+n if signal n ended it, 126 or 127 if it cannot\n"
-	"run; 1 on errors; 2 for bad arguments; 3 if the host serves no statistics.\n";
+	"Exit status: COMMAND's; 1 on errors; 2 for bad arguments; 3 without statistics.\n";
 
 enum { OPTION_RAW = 256, OPTION_JSON, OPTION_CSV, OPTION_PROMETHEUS, OPTION_OPENMETRICS };
 
 /* "-" makes getopt return arguments that are no options, in order, as option 1. */
-static const char short_options[] = "-as:n:r:PHtyo:hV";
+static const char short_options[] = "-as:n:r:mPHtyo:hV";
 static const struct option long_options[] = {
 	{ "all",		no_argument,		NULL, 'a' },
 	{ "sort",		required_argument,	NULL, 's' },
 	{ "top",		required_argument,	NULL, 'n' },
 	{ "reason",		required_argument,	NULL, 'r' },
+	{ "max",		no_argument,		NULL, 'm' },
 	{ "per-vcpu",		no_argument,		NULL, 'P' },
 	{ "no-header",		no_argument,		NULL, 'H' },
 	{ "raw",		no_argument,		NULL, OPTION_RAW },
@@ -225,6 +226,9 @@ bool options_parse(struct options *options, int argc, char **argv, int *status)
 				return false;
 			}
 			options->lists[options->nr_lists++] = optarg;
+			break;
+		case 'm':
+			options->max = true;
 			break;
 		case 'P':
 			options->per_vcpu = true;

@@ -53,6 +53,8 @@ struct options {
 	enum sort_key sort;
 	bool sorted;
 	bool all, raw, no_header, live;
+	/* The longest exits, too */
+	bool max;
 	/* Each vCPU, not each reason */
 	bool per_vcpu;
 	/* Leave out the report since boot */

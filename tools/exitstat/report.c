@@ -72,7 +72,20 @@ static int (*const orders[NR_SORT_KEYS])(const void *, const void *) = {
 	[SORT_NAME] = by_name,
 };
 
-/* The VMM's share has no counter of its own for reasons without a leaf. */
+/* In an interval it is that since its beginning, when it was read, too. */
+static uint64_t longest_in(const struct report *report, const struct exitstat_longest *longest)
+{
+	return report->base ? longest->recent : longest->ever;
+}
+
+static void raise_max(struct row *total, uint64_t max)
+{
+	total->max_known = true;
+	if (max > total->max)
+		total->max = max;
+}
+
+/* The VMM's share and the longest exit are not known of reasons without a leaf. */
 static void make_rows(struct report *report, const struct watch *watch,
 		      const struct options *options, const struct sample *base,
 		      const struct sample *now, bool vmm_known)
@@ -93,6 +106,11 @@ static void make_rows(struct report *report, const struct watch *watch,
 			row->vmm.ns = now->vmm[i].ns - base->vmm[i].ns;
 			total->vmm.returns += row->vmm.returns;
 			total->vmm.ns += row->vmm.ns;
+		}
+		if (now->longest_known) {
+			row->max_known = true;
+			row->max = longest_in(report, &now->longest[i]);
+			raise_max(total, row->max);
 		}
 		if (options->all || row->stat.exits || row->stat.cycles || row->vmm.returns ||
 		    row->vmm.ns)
@@ -146,6 +164,15 @@ static void set_time(struct report *report, const struct sample *base, const str
 		report->elapsed = 0;
 }
 
+static void add_max_of_vcpus(struct report *report)
+{
+	struct vcpu_row row;
+
+	for (size_t i = 0; i < report_nr_vcpus(report); i++)
+		if (report_vcpu(report, i, &row) && row.max_known)
+			raise_max(&report->total, row.max);
+}
+
 static bool has_states(const struct sample *now)
 {
 	for (size_t i = 0; now->vcpus && i < now->vcpus->n; i++)
@@ -170,6 +197,7 @@ void report_make(struct report *report, const struct watch *watch, const struct 
 		.total = { .name = "total" },
 		.by_reason = watch->by_reason,
 		.by_vcpu = watch->by_vcpu,
+		.has_max = watch->max,
 		.has_states = has_states(now),
 		.base = base,
 		.now = now,
@@ -184,6 +212,8 @@ void report_make(struct report *report, const struct watch *watch, const struct 
 		if (watch->by_reason)
 			make_rows(report, watch, options, from, now,
 				  now->vmm_known && (!base || base->vmm_known));
+		else
+			add_max_of_vcpus(report);
 	}
 	set_time(report, base, now);
 }
@@ -267,6 +297,8 @@ bool report_vcpu(const struct report *report, size_t i, struct vcpu_row *row)
 
 	row->stat = exitstat_minus(now->total, from->total);
 	row->ledger = ledger_since(base ? &from->ledger : NULL, &now->ledger);
+	row->max_known = report->has_max;
+	row->max = longest_in(report, &now->longest);
 	if (!report->untimed) {
 		row->exits_per_second = ratio((double)row->stat.exits, now->uptime - from->uptime);
 		set_vcpu_time(row, from, now);

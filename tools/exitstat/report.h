@@ -24,6 +24,9 @@ struct row {
 	/* False if the host does not tell what the VMM did */
 	bool vmm_known;
 	struct exitstat_vmm vmm;
+	/* Cycles of the longest exit, if they are read, and the host tells */
+	bool max_known;
+	uint64_t max;
 };
 
 /* Figures of one vCPU: derived ones are NAN if there is none. */
@@ -32,6 +35,8 @@ struct vcpu_row {
 	/* False if it was not reached the time before */
 	bool known;
 	struct exitstat stat;
+	bool max_known;
+	uint64_t max;
 	double exits_per_second, time_percent;
 	struct ledger ledger;
 };
@@ -58,6 +63,8 @@ struct report {
 	struct row rows[REASONS_MAX + 1];
 	/* Is there a part about reasons, and one about vCPUs? */
 	bool by_reason, by_vcpu;
+	/* Are the longest exits shown? */
+	bool has_max;
 	/* Is there a ledger, of all vCPUs or of any? */
 	bool has_states;
 	/* The samples that it is made of; base is NULL since boot. */

@@ -25,15 +25,44 @@ static int complain_no_vcpus(void)
 	return STATUS_ABSENT;
 }
 
+/* Older hosts have no such leaf, and in scope host it is each vCPU's alone. */
+static int complain_no_max(const struct watch *watch)
+{
+	fputs(longest_served(&watch->info, EXITSTAT_OF_THIS_VCPU) ?
+	      "exitstat: in scope host, the longest exits, which -m shows, are told of each vCPU "
+	      "alone; add -P\n" :
+	      "exitstat: this host does not tell the longest exits, which -m shows; "
+	      "ask whoever runs it for a newer KVM\n", stderr);
+	return STATUS_ABSENT;
+}
+
 bool watch_lacks_vcpus(const struct watch *watch)
 {
 	return watch->by_vcpu && !watch->info.this_vcpu;
 }
 
+bool watch_offers_max(const struct watch *watch)
+{
+	return longest_served(&watch->info, watch->by_vcpu ? EXITSTAT_OF_THIS_VCPU :
+							     EXITSTAT_OF_ALL_VCPUS);
+}
+
+bool watch_lacks_max(const struct watch *watch)
+{
+	return watch->max && !watch_offers_max(watch);
+}
+
+/* What is watched, and the host does not serve */
+static int complain_lacking(const struct watch *watch)
+{
+	return watch_lacks_vcpus(watch) ? complain_no_vcpus() :
+	       watch_lacks_max(watch) ? complain_no_max(watch) : complain_absent();
+}
+
 int complain_unread(const struct watch *watch)
 {
 	if (!watch->error)
-		return watch_lacks_vcpus(watch) ? complain_no_vcpus() : complain_absent();
+		return complain_lacking(watch);
 	fprintf(stderr, "exitstat: cannot go to each vCPU: %s\n", strerror(watch->error));
 	return STATUS_ERROR;
 }
@@ -99,6 +128,7 @@ int watch_init(struct watch *watch, const struct options *options, bool at_first
 	*watch = (struct watch){
 		.reads = 1,
 		.all = options->all || options->live,
+		.max = options->max,
 		.by_vcpu = options->per_vcpu,
 		/* A file of metrics has all there is. */
 		.by_reason = !options->per_vcpu || format_is_metrics(options->format),
@@ -112,8 +142,8 @@ int watch_init(struct watch *watch, const struct options *options, bool at_first
 		return STATUS_ABSENT;
 	}
 	watch->at_first = watch->info;
-	if (watch_lacks_vcpus(watch))
-		return at_first ? complain_no_vcpus() : STATUS_ABSENT;
+	if (watch_lacks_vcpus(watch) || watch_lacks_max(watch))
+		return at_first ? complain_lacking(watch) : STATUS_ABSENT;
 
 	for (size_t i = 0; i < options->nr_lists && status == STATUS_OK; i++)
 		status = watch_listed(watch, options->lists[i], at_first);
@@ -234,6 +264,27 @@ static void read_vmm(struct sample *sample, const struct sample *previous, size_
 }
 
 /*
+ * It is another one only if cycles were counted.  Those are read before, so that an exit that comes
+ * in between is not lost: it leads to the next read.
+ */
+static void read_longest(struct sample *sample, const struct sample *previous, size_t i,
+			 uint32_t reason)
+{
+	const struct exitstat *before = previous ? &previous->stats[i] : &(struct exitstat){};
+	const struct exitstat *now = &sample->stats[i];
+
+	sample->longest[i] = (struct exitstat_longest){};
+	if (!sample->longest_known)
+		return;
+	if (now->exits == before->exits && now->cycles == before->cycles) {
+		sample->longest[i].ever = previous ? previous->longest[i].ever : 0;
+		return;
+	}
+	sample->reads++;
+	exitstat_longest(reason, &sample->longest[i]);
+}
+
+/*
  * The first sample finds out which reasons are defined, and drops the others, unless that makes
  * no difference.
  */
@@ -258,6 +309,7 @@ static void read_reasons(struct sample *sample, struct watch *watch, const struc
 		if (watch->reasons[i] == cpuid)
 			sample->reads_before = reads + 1;
 		read_vmm(sample, previous, n, watch->reasons[i]);
+		read_longest(sample, previous, n, watch->reasons[i]);
 		watch->reasons[n++] = watch->reasons[i];
 	}
 	watch->nr_reasons = n;
@@ -267,6 +319,7 @@ static void read_reasons(struct sample *sample, struct watch *watch, const struc
 static bool read_counters(struct sample *sample, struct watch *watch, const struct sample *previous)
 {
 	sample->vmm_known = vmm_served(&watch->info);
+	sample->longest_known = watch->max && longest_served(&watch->info, EXITSTAT_OF_ALL_VCPUS);
 	sample->at = machine_now();
 	sample->reads++;
 	sample->reads_before = sample->reads;
@@ -279,7 +332,7 @@ static bool read_counters(struct sample *sample, struct watch *watch, const stru
 	ledger_read(&sample->ledger, EXITSTAT_OF_ALL_VCPUS, &watch->info, &sample->reads);
 	if (!watch->by_vcpu)
 		return true;
-	sample->vcpus = vcpus_read(&watch->info, &sample->reads);
+	sample->vcpus = vcpus_read(&watch->info, watch->max, &sample->reads);
 	if (!sample->vcpus)
 		watch->error = errno;
 	return sample->vcpus;
@@ -311,7 +364,8 @@ bool sample_read(struct sample *sample, struct watch *watch, const struct sample
 		if (!served)
 			break;
 		watch->info = before;
-		if (watch_lacks_vcpus(watch) || !read_counters(sample, watch, previous))
+		if (watch_lacks_vcpus(watch) || watch_lacks_max(watch) ||
+		    !read_counters(sample, watch, previous))
 			break;
 		sample->reads++;
 		if (!exitstat_detect(&after))

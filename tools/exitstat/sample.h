@@ -20,6 +20,8 @@ struct watch {
 	bool by_reason, by_vcpu;
 	/* All reasons are read, not only those of -r. */
 	bool complete;
+	/* The longest exits are read, too. */
+	bool max;
 	/* Reasons that have not occurred are shown, too, so it matters which are defined. */
 	bool all;
 	/* It has been found out which are. */
@@ -42,6 +44,9 @@ struct sample {
 	/* What the VMM did on account of each, if the host tells */
 	struct exitstat_vmm vmm[REASONS_MAX];
 	bool vmm_known;
+	/* The longest exit of each, if watched, and the host tells; recent: since previous */
+	struct exitstat_longest longest[REASONS_MAX];
+	bool longest_known;
 	struct ledger ledger;
 	/* If they are watched: sample_free() frees them. */
 	struct vcpus *vcpus;
@@ -84,6 +89,10 @@ struct exitstat exitstat_greater(struct exitstat a, struct exitstat b);
 
 /* Is it only the leaves of each vCPU that the host no longer serves? */
 bool watch_lacks_vcpus(const struct watch *watch);
+
+/* Does it serve the longest exits, for what is watched?  If not, are they watched? */
+bool watch_offers_max(const struct watch *watch);
+bool watch_lacks_max(const struct watch *watch);
 
 /* Prints why there is no sample.  Returns a status. */
 int complain_unread(const struct watch *watch);

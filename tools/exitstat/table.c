@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reports for people.  With human units, a table fits 80 columns.
+ * Reports for people.  With human units, a table fits 80 columns: so MAX takes the place of CYC%,
+ * which TIME% says, too.
  */
 #include "output.h"
 
@@ -15,7 +16,7 @@ struct column {
 };
 
 enum {
-	NUMBER, NAME, EXITS, EXITS_PERCENT, RATE, CYCLES, CYCLES_PERCENT, COST, TIME, VMM,
+	NUMBER, NAME, EXITS, EXITS_PERCENT, RATE, CYCLES, CYCLES_PERCENT, COST, MAX, TIME, VMM,
 	NR_COLUMNS
 };
 
@@ -28,19 +29,21 @@ static const struct column reason_columns[NR_COLUMNS] = {
 	[CYCLES] = { "CYCLES", 6, false },
 	[CYCLES_PERCENT] = { "CYC%", 5, false },
 	[COST] = { "CYC/EXIT", 8, false },
+	[MAX] = { "MAX", 5, false },
 	[TIME] = { "TIME%", 5, false },
 	/* Only if the host tells */
 	[VMM] = { "VMM%", 5, false },
 };
 
 /* Of a vCPU.  The states are last, in the order of their numbers. */
-enum { V_CPU, V_EXITS, V_RATE, V_STATE };
+enum { V_CPU, V_EXITS, V_RATE, V_MAX, V_STATE };
 #define NR_VCPU_COLUMNS (V_STATE + KVM_EXIT_STATS_NR_STATES - 1)
 
 static const struct column vcpu_columns[NR_VCPU_COLUMNS] = {
 	[V_CPU] = { "CPU", 4, false },
 	[V_EXITS] = { "EXITS", 6, false },
 	[V_RATE] = { "EXITS/s", 7, false },
+	[V_MAX] = { "MAX", 6, false },
 	{ "guest", 7, false },
 	{ "exits", 7, false },
 	{ "VMM", 7, false },
@@ -56,11 +59,12 @@ static const struct column stateless_columns[NR_STATELESS_COLUMNS] = {
 	[V_CPU] = { "CPU", 4, false },
 	[V_EXITS] = { "EXITS", 6, false },
 	[V_RATE] = { "EXITS/s", 7, false },
+	[V_MAX] = { "MAX", 6, false },
 	[V_TIME] = { "TIME%", 6, false },
 };
 
 /* Of any table */
-#define MAX_COLUMNS 10
+#define MAX_COLUMNS 11
 _Static_assert(NR_COLUMNS <= MAX_COLUMNS && NR_VCPU_COLUMNS <= MAX_COLUMNS, "MAX_COLUMNS");
 
 struct line {
@@ -71,6 +75,8 @@ struct line {
 struct table {
 	const struct column *columns;
 	int nr_columns;
+	/* Not shown */
+	bool hidden[MAX_COLUMNS];
 	int width[MAX_COLUMNS];
 };
 
@@ -98,6 +104,14 @@ static void whole(char *text, size_t size, uint64_t value, bool raw)
 		snprintf(text, size, "%" PRIu64, value);
 	else
 		human(text, size, (double)value);
+}
+
+static void whole_if(bool known, char *text, size_t size, uint64_t value, bool raw)
+{
+	if (known)
+		whole(text, size, value, raw);
+	else
+		snprintf(text, size, "-");
 }
 
 static void fraction(char *text, size_t size, double value, bool raw)
@@ -131,6 +145,7 @@ static struct line figures(const struct report *report, const struct row *row, b
 	percent(CELL(&line, CYCLES_PERCENT), row_cycles_percent(report, row));
 	/* Fractions of a cycle mean nothing. */
 	fraction(CELL(&line, COST), raw ? cost : round(cost), raw);
+	whole_if(row->max_known, CELL(&line, MAX), row->max, raw);
 	percent(CELL(&line, TIME), row_time_percent(report, row));
 	percent(CELL(&line, VMM), row_vmm_percent(report, row));
 	return line;
@@ -156,11 +171,9 @@ static struct line vcpu_line(const struct report *report, const struct vcpu_row 
 	struct line line = {};
 
 	snprintf(CELL(&line, V_CPU), "%u", row->cpu);
-	if (row->known)
-		whole(CELL(&line, V_EXITS), row->stat.exits, raw);
-	else
-		strcpy(line.cell[V_EXITS], "-");
+	whole_if(row->known, CELL(&line, V_EXITS), row->stat.exits, raw);
 	fraction(CELL(&line, V_RATE), row->exits_per_second, raw);
+	whole_if(row->max_known, CELL(&line, V_MAX), row->max, raw);
 	if (!report->has_states)
 		percent(CELL(&line, V_TIME), row->time_percent);
 	for (unsigned int i = 1; report->has_states && i < KVM_EXIT_STATS_NR_STATES; i++)
@@ -174,6 +187,8 @@ static struct line all_vcpus_line(const struct report *report, bool raw)
 	struct vcpu_row all = {
 		.known = true,
 		.stat = total->stat,
+		.max_known = total->max_known,
+		.max = total->max,
 		.exits_per_second = row_exits_per_second(report, total),
 		.time_percent = row_time_percent(report, total),
 		.ledger = report->ledger,
@@ -203,8 +218,11 @@ static void widen(struct table *table, struct line line)
 static void write_line(FILE *f, const struct table *table, struct line line)
 {
 	for (int c = 0; c < table->nr_columns; c++)
-		fprintf(f, "%*s%c", table->columns[c].left ? -table->width[c] : table->width[c],
-			line.cell[c], c == table->nr_columns - 1 ? '\n' : ' ');
+		if (!table->hidden[c])
+			fprintf(f, "%s%*s", c ? " " : "",
+				table->columns[c].left ? -table->width[c] : table->width[c],
+				line.cell[c]);
+	fputc('\n', f);
 }
 
 static void write_titles(FILE *f, const struct table *table)
@@ -276,8 +294,10 @@ static void write_header(FILE *f, const struct report *report)
 static void write_reasons(FILE *f, const struct report *report, const struct options *options)
 {
 	struct line total = figures(report, &report->total, options->raw);
-	struct table table = table_of(reason_columns, vmm_served(&report->info) ? NR_COLUMNS : VMM);
+	struct table table = table_of(reason_columns, NR_COLUMNS);
 
+	table.hidden[report->has_max ? CYCLES_PERCENT : MAX] = true;
+	table.hidden[VMM] = !vmm_served(&report->info);
 	widen(&table, total);
 	for (size_t i = 0; i < report->nr_rows; i++)
 		widen(&table, row_line(report, i, options->raw));
@@ -329,6 +349,7 @@ static void write_vcpus(FILE *f, const struct report *report, const struct optio
 	uint64_t reached = 0, shown = 0, most;
 	struct vcpu_row row;
 
+	table.hidden[V_MAX] = !report->has_max;
 	widen(&table, all);
 	for (size_t i = 0; i < report_nr_vcpus(report); i++) {
 		if (!report_vcpu(report, i, &row))

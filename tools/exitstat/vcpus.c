@@ -6,11 +6,37 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "occurred.h"
+
 struct visit {
 	const struct exitstat_info *info;
+	bool max;
 	struct vcpus *vcpus;
 	unsigned int reads;
 };
+
+/* The reasons that have occurred are few. */
+static void read_longest(struct exitstat_longest *longest, struct visit *visit)
+{
+	struct occurred occurred;
+
+	occurred_read(&occurred, EXITSTAT_OF_THIS_VCPU, visit->info, &visit->reads);
+	for (size_t i = 0; i < occurred.n * KVM_EXIT_STATS_WHICH_REASONS; i++) {
+		const struct exitstat_which *group =
+			&occurred.groups[i / KVM_EXIT_STATS_WHICH_REASONS];
+		uint32_t reason = group->first + i % KVM_EXIT_STATS_WHICH_REASONS;
+		struct exitstat_longest one = {};
+
+		if (!exitstat_has_occurred(group, reason))
+			continue;
+		visit->reads++;
+		exitstat_longest_of(EXITSTAT_OF_THIS_VCPU, reason, &one);
+		if (one.ever > longest->ever)
+			longest->ever = one.ever;
+		if (one.recent > longest->recent)
+			longest->recent = one.recent;
+	}
+}
 
 /*
  * If a vCPU is taken offline, Linux moves this thread, maybe before the first read.  The signature
@@ -28,6 +54,8 @@ static void read_here(struct vcpu *vcpu, struct visit *visit)
 	visit->reads += 2;
 	here.tsc_after = machine_tsc();
 	ledger_read(&here.ledger, EXITSTAT_OF_THIS_VCPU, visit->info, &visit->reads);
+	if (visit->max)
+		read_longest(&here.longest, visit);
 	here.reached = machine_cpu() == here.cpu;
 	if (here.reached)
 		*vcpu = here;
@@ -67,9 +95,9 @@ static int visit_in_thread(struct visit *visit)
 	return error ? error : pthread_join(thread, NULL);
 }
 
-struct vcpus *vcpus_read(const struct exitstat_info *info, unsigned int *reads)
+struct vcpus *vcpus_read(const struct exitstat_info *info, bool max, unsigned int *reads)
 {
-	struct visit visit = { .info = info };
+	struct visit visit = { .info = info, .max = max };
 	struct cpus present;
 	size_t n = 0;
 	int error;

@@ -21,6 +21,8 @@ struct vcpu {
 	uint64_t tsc, tsc_after;
 	struct exitstat total;
 	struct ledger ledger;
+	/* Of all reasons, if it is read */
+	struct exitstat_longest longest;
 };
 
 /* All that are present, by number */
@@ -31,10 +33,10 @@ struct vcpus {
 
 /*
  * Go from vCPU to vCPU, as far as this thread's affinity allows, and read.  The affinity itself
- * stays as it is.  Adds to *reads how many CPUIDs it takes.  NULL and errno if there is no memory
- * or no thread to be had.
+ * stays as it is.  Reads the longest exits, too, if max.  Adds to *reads how many CPUIDs it takes.
+ * NULL and errno if there is no memory or no thread to be had.
  */
-struct vcpus *vcpus_read(const struct exitstat_info *info, unsigned int *reads);
+struct vcpus *vcpus_read(const struct exitstat_info *info, bool max, unsigned int *reads);
 
 /* NULL if there is none, or if it was not reached */
 const struct vcpu *vcpus_find(const struct vcpus *vcpus, unsigned int cpu);
