@@ -19,13 +19,13 @@ struct exitstat_regs source(uint32_t leaf, uint32_t index)
 	uint32_t this = 0;
 
 	cpuids++;
-	if (leaf >= 0x4fffffe6 && leaf <= 0x4fffffef) {
+	if (leaf >= 0x4fffffe5 && leaf <= 0x4fffffef) {
 		leaf += 0x10;
 		this = OF_THIS;
 	}
 	switch (leaf) {
 	case 0x4ffffffb:
-		return (struct exitstat_regs){ 0x85020103, signature, KVM_EXIT_STATS_SIGNATURE_ECX,
+		return (struct exitstat_regs){ 0x86020103, signature, KVM_EXIT_STATS_SIGNATURE_ECX,
 					       KVM_EXIT_STATS_SIGNATURE_EDX };
 	case 0x4ffffffc:
 		return (struct exitstat_regs){ 0x89abc0ef + this, 0x01234567, 0, 0 };
@@ -47,6 +47,11 @@ struct exitstat_regs source(uint32_t leaf, uint32_t index)
 		return (struct exitstat_regs){ index + this, 5, 0, 0 };
 	case 0x4ffffff9:
 		return (struct exitstat_regs){ 1u << 3 | this, 0, 1u << 31, 1024 - 1024 % 96 };
+	case 0x4ffffff5:
+		/* Of the reasons 1 and VMEXIT_INVALID; the latter's are switched off meanwhile. */
+		if ((index & 0xffffff) != 1 && ((index & 0xffffff) != 0xffff || index >> 24 == 7))
+			return (struct exitstat_regs){ 0, 0, 0, KVM_EXIT_STATS_UNDEFINED };
+		return (struct exitstat_regs){ index >> 24, 0x101 + this, 2, UINT32_MAX };
 	default:
 		return (struct exitstat_regs){ 0, 0, 9 + this, 0 };
 	}
@@ -65,6 +70,7 @@ static bool reads_leaves_of(enum exitstat_whose whose)
 {
 	const uint32_t this = whose == EXITSTAT_OF_THIS_VCPU ? OF_THIS : 0;
 	struct exitstat stat = { 1, 1 }, total;
+	struct exitstat_histogram histogram = { { 1 } };
 	struct exitstat_longest longest = { 1, 1 };
 	struct exitstat_vmm vmm = { 1, 1 };
 	struct exitstat_which which;
@@ -99,14 +105,24 @@ static bool reads_leaves_of(enum exitstat_whose whose)
 	     vmm.ns == (7ull << 32 | (3 + this)) && executed() == 1;
 	ok = ok && !exitstat_longest_of(whose, 2, &longest) && longest.ever == 1 &&
 	     longest.recent == 1 && executed() == 1;
-	return ok && exitstat_longest_of(whose, 1, &longest) &&
-	       longest.ever == (2ull << 32 | (1 + this)) &&
-	       longest.recent == (6ull << 32 | (3 + this)) && executed() == 1;
+	ok = ok && exitstat_longest_of(whose, 1, &longest) &&
+	     longest.ever == (2ull << 32 | (1 + this)) &&
+	     longest.recent == (6ull << 32 | (3 + this)) && executed() == 1;
+	ok = ok && !exitstat_histogram_of(whose, 2, &histogram) && executed() == 1 &&
+	     !exitstat_histogram_of(whose, UINT32_MAX, &histogram) && executed() == 8 &&
+	     !exitstat_histogram_of(whose, 0xffff, &histogram) &&
+	     !exitstat_histogram_of(whose, 0x80000001, &histogram) && executed() == 0 &&
+	     histogram.buckets[0] == 1 && !histogram.buckets[1];
+	return ok && exitstat_histogram_of(whose, 1, &histogram) && executed() == 8 &&
+	       histogram.buckets[0] == 0 && histogram.buckets[28] == 7 &&
+	       histogram.buckets[29] == 0x101 + this && histogram.buckets[30] == 2 &&
+	       histogram.buckets[31] == UINT32_MAX;
 }
 
 /* The short names are those of all vCPUs. */
 static bool reads_all(void)
 {
+	struct exitstat_histogram histogram;
 	struct exitstat_longest longest;
 	struct exitstat_vmm vmm;
 	struct exitstat stat;
@@ -119,7 +135,8 @@ static bool reads_all(void)
 	       exitstat_state(0, &ns) && ns == 5ull << 32 &&
 	       exitstat_vmm(0, &vmm) && vmm.returns == (2ull << 32 | 1) &&
 	       exitstat_longest(0, &longest) && longest.recent == (6ull << 32 | 3) &&
-	       executed() == 9;
+	       exitstat_histogram(1, &histogram) && histogram.buckets[5] == 0x101 &&
+	       executed() == 17;
 }
 
 int main(void)
@@ -128,7 +145,7 @@ int main(void)
 	bool ok;
 
 	ok = exitstat_detect(&info) && info.version == 3 && info.isa == KVM_EXIT_STATS_ISA_VMX &&
-	     info.scope == KVM_EXIT_STATS_SCOPE_HOST && info.further == 5 && info.this_vcpu &&
+	     info.scope == KVM_EXIT_STATS_SCOPE_HOST && info.further == 6 && info.this_vcpu &&
 	     executed() == 1;
 	ok = ok && reads_leaves_of(EXITSTAT_OF_ALL_VCPUS) &&
 	     reads_leaves_of(EXITSTAT_OF_THIS_VCPU) && reads_all();

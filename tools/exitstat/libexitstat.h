@@ -26,10 +26,11 @@
  * Every CPUID is itself a VM exit of reason CPUID, counted before it is answered.
  * How many a function executes is said with it.  Figures read one after the other
  * are no snapshot.  A figure that is lower than before means that the counters
- * have started over, but for two cases.  Times other than STATE_ELAPSED, and those
+ * have started over, but for three cases.  Times other than STATE_ELAPSED, and those
  * of the VMM, may go back a little when it turns out how long a thread has waited
- * for a CPU.  And in scope HOST, what the leaves LEDGER and VMM say of all vCPUs is
- * about the VMs that exist, so all of it is less when one has gone.
+ * for a CPU.  A bucket of a histogram is less when an exit has moved to a later one.
+ * And in scope HOST, what the leaves LEDGER and VMM say of all vCPUs is about the VMs
+ * that exist, so all of it is less when one has gone.
  *
  * There is no state but exitstat_longest.recent: any thread may read, on any vCPU,
  * without privilege.
@@ -53,7 +54,10 @@ struct exitstat_info {
 	unsigned int isa;
 	/* KVM_EXIT_STATS_SCOPE_* */
 	unsigned int scope;
-	/* How many further leaves there are: 1 PAIR, 2 also WHICH, 3 LEDGER, 4 VMM, 5 LONGEST */
+	/*
+	 * How many further leaves there are: 1 PAIR, 2 also WHICH, 3 LEDGER, 4 VMM, 5 LONGEST,
+	 * 6 HISTOGRAM
+	 */
 	unsigned int further;
 	/* There is a leaf for this vCPU alone, KVM_EXIT_STATS_VCPU_OFFSET below each. */
 	bool this_vcpu;
@@ -89,6 +93,15 @@ struct exitstat_vmm {
 struct exitstat_longest {
 	uint64_t ever;
 	uint64_t recent;
+};
+
+/*
+ * How many exits for a reason took how long, modulo 2^32: bucket i has those of 2^i to
+ * 2^(i + 1) - 1 ticks of the host's TSC, the first one also those of none, and the last one all
+ * that are longer
+ */
+struct exitstat_histogram {
+	uint32_t buckets[KVM_EXIT_STATS_NR_BUCKETS];
 };
 
 /* Execute one CPUID instruction. */
@@ -289,6 +302,46 @@ static inline bool exitstat_longest_of(enum exitstat_whose whose, uint32_t reaso
 static inline bool exitstat_longest(uint32_t reason, struct exitstat_longest *longest)
 {
 	return exitstat_longest_of(EXITSTAT_OF_ALL_VCPUS, reason, longest);
+}
+
+/*
+ * How long exits for a reason took, by the leaf HISTOGRAM, if exitstat_info.further is at least 6.
+ * An exit may move to a later bucket while it goes on, so a bucket may be less than before.  If the
+ * reason is not defined, or histograms are off, or in scope HOST, where only this vCPU's are told,
+ * return false and leave *histogram unchanged.  Eight CPUIDs, or one.
+ */
+static inline bool exitstat_histogram_of(enum exitstat_whose whose, uint32_t reason,
+					 struct exitstat_histogram *histogram)
+{
+	struct exitstat_histogram found;
+
+	/* The one reason that has more than 16 bits is SVM's VMEXIT_INVALID. */
+	if (reason >= KVM_EXIT_STATS_REASON_MASK && reason != UINT32_MAX)
+		return false;
+
+	for (uint32_t i = 0; i < KVM_EXIT_STATS_NR_BUCKETS; i += KVM_EXIT_STATS_BUCKETS_PER_GROUP) {
+		uint32_t group = i / KVM_EXIT_STATS_BUCKETS_PER_GROUP;
+		struct exitstat_regs r =
+			EXITSTAT_CPUID(KVM_EXIT_STATS_LEAF_HISTOGRAM - whose,
+				       (reason & KVM_EXIT_STATS_REASON_MASK) |
+				       group << KVM_EXIT_STATS_GROUP_SHIFT);
+
+		/* The last of four buckets may be UNDEFINED, if one of the others is not 0. */
+		if (r.edx == KVM_EXIT_STATS_UNDEFINED && !(r.eax | r.ebx | r.ecx))
+			return false;
+
+		found.buckets[i] = r.eax;
+		found.buckets[i + 1] = r.ebx;
+		found.buckets[i + 2] = r.ecx;
+		found.buckets[i + 3] = r.edx;
+	}
+	*histogram = found;
+	return true;
+}
+
+static inline bool exitstat_histogram(uint32_t reason, struct exitstat_histogram *histogram)
+{
+	return exitstat_histogram_of(EXITSTAT_OF_ALL_VCPUS, reason, histogram);
 }
 
 #endif /* LIBEXITSTAT_H */
