@@ -298,6 +298,8 @@ holds "completion of -m" "$here/complete" "$exitstat" "exitstat --m" "--max"
 holds "completion of sort keys" "$here/complete" "$exitstat" "exitstat -s c" "cost cycles"
 holds "completion of reasons" "$here/complete" "$exitstat" "exitstat -r HLT,EPT_" \
 	"HLT,EPT_MISCONFIG HLT,EPT_VIOLATION"
+holds "completion of all reasons, after =" "$here/complete" "$exitstat" "exitstat --reason = " \
+	"$("$exitstat" -aH --csv | cut -d, -f6 | grep -vx 'total' | sort | xargs)"
 holds "completion of a command" "$here/complete" "$exitstat" "exitstat -- mktem" "mktemp"
 
 # The table.

@@ -15,12 +15,18 @@ _exitstat() {
 		return
 	done
 
+	# To bash, "--reason=HLT" is three words.
+	case $cur,$prev in
+	=,*) cur= prev+== ;;
+	*,=) prev=${COMP_WORDS[COMP_CWORD - 2]}= ;;
+	esac
+
 	case $prev in
-	-s | --sort)
+	-s | --sort | --sort=)
 		mapfile -t COMPREPLY < <(compgen -W "exits cycles cost vmm reason name" -- "$cur")
 		return
 		;;
-	-r | --reason)
+	-r | --reason | --reason=)
 		# The tool knows the names, if there is anything to read.  Those of SVM
 		# have blanks, which are escaped.
 		local IFS=$'\n' before=
@@ -32,12 +38,12 @@ _exitstat() {
 		compopt -o nospace 2>/dev/null
 		return
 		;;
-	-o | --output)
+	-o | --output | --output=)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	-n | --top)
+	-n | --top | --top=)
 		return
 		;;
 	esac
