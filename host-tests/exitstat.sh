@@ -288,7 +288,7 @@ in_man() {
 documented() {
 	# mdoc writes --all as "Fl Fl all".
 	"$exitstat" --help | grep -o -e '--[a-z][a-z-]*' | sort -u | sed 's/^--//' |
-		in_man 17 '^\.It .*Fl Fl '
+		in_man 18 '^\.It .*Fl Fl '
 }
 holds "the man page has every option of --help" documented
 
@@ -298,6 +298,8 @@ holds "completion of -m" "$here/complete" "$exitstat" "exitstat --m" "--max"
 holds "completion of sort keys" "$here/complete" "$exitstat" "exitstat -s c" "cost cycles"
 holds "completion of reasons" "$here/complete" "$exitstat" "exitstat -r HLT,EPT_" \
 	"HLT,EPT_MISCONFIG HLT,EPT_VIOLATION"
+holds "completion of reasons of --histogram" "$here/complete" "$exitstat" \
+	"exitstat --histogram = HLT,EPT_V" "HLT,EPT_VIOLATION"
 holds "completion of all reasons, after =" "$here/complete" "$exitstat" "exitstat --reason = " \
 	"$("$exitstat" -aH --csv | cut -d, -f6 | grep -vx 'total' | sort | xargs)"
 holds "completion of a command" "$here/complete" "$exitstat" "exitstat -- mktem" "mktemp"
@@ -436,12 +438,18 @@ differences_add_up() {
 holds "differences add up to the counters" differences_add_up
 documented_fields() {
 	recorded vmx-boot vmx-ledger
-	{ "$exitstat" --json -m && "$exitstat" --json -P; } |
-		jq -r 'paths | map(strings) | last // empty' | sort -u | in_man 35 '(Cm|,) '
+	{ "$exitstat" --json -m && "$exitstat" --json -P; } >"$dir/json"
+	recorded vmx-boot vmx-histogram
+	"$exitstat" --json --histogram | cat "$dir/json" - |
+		jq -r 'paths | map(strings) | last // empty' | sort -u | in_man 39 '(Cm|,) '
 }
 holds "the man page has every field of JSON" documented_fields
 documented_metrics() {
-	"$exitstat" --prometheus -mP | sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' | in_man 11 '(Cm|,) '
+	recorded vmx-boot vmx-ledger
+	"$exitstat" --prometheus -mP >"$dir/metrics"
+	recorded vmx-boot vmx-histogram
+	"$exitstat" --prometheus --histogram | cat "$dir/metrics" - |
+		sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' | sort -u | in_man 12 '(Cm|,) '
 }
 holds "and every metric" documented_metrics
 recorded vmx-boot vmx-restarted
@@ -644,13 +652,13 @@ prints "-m of each vCPU in JSON" max-vcpus-json.txt "$exitstat" --json -mP .01 5
 prints "-m in CSV" max-csv.txt "$exitstat" --csv -m -n 2 .01 5
 prints "-m of each vCPU in CSV" max-vcpus-csv.txt "$exitstat" --csv -mP .01 5
 holds "with -m, tables fit 80 columns" fit {max,max-vcpus}.txt
-# gauges OPTION...: what -m adds to metrics, which is all that it changes
-gauges() {
-	"$exitstat" --openmetrics "$@" >"$dir/without"
-	"$exitstat" --openmetrics -m "$@" | { diff "$dir/without" - || true; } |
+# adds OPTION OPTION...: what the first one adds to metrics, which is all that it changes
+adds() {
+	"$exitstat" --openmetrics "${@:2}" >"$dir/without"
+	"$exitstat" --openmetrics "$@" | { diff "$dir/without" - || true; } |
 		grep -v '^[0-9,]*a[0-9,]*$'
 }
-prints "-m in metrics" max-metrics.txt gauges -P
+prints "-m in metrics" max-metrics.txt adds -m -P
 # longest FILTER ARGUMENT...: it is true of the reasons' and the total's maxima, an object a report
 longest() {
 	local filter=$1
@@ -706,7 +714,7 @@ fails "-m: in scope host" 3 'in scope host, .* each vCPU alone; add -P$' "$exits
 holds "-m: in scope host, of each vCPU" eval '"$exitstat" --json -mP .01 2 | jq -es "
 	[.[].per_vcpu[].max_cycles] == [2100000, 90000, 2400000, 1900000]
 	and .[0].total.max_cycles == 2100000"'
-gauges_of_host() { gauges -P | grep -v '^> # ' | cut -d'{' -f1 | uniq -c | xargs; }
+gauges_of_host() { adds -m -P | grep -v '^> # ' | cut -d'{' -f1 | uniq -c | xargs; }
 holds "-m: in scope host, metrics" grep -x '2 > kvm_guest_vcpu_exit_max_cycles' <(gauges_of_host)
 # down_once: metrics are, and why is said once
 down_once() {
@@ -728,6 +736,140 @@ longest_stopped() {
 also "-m: not told any more between two reports" longest_stopped
 run "$exitstat" --prometheus -m -o "$dir/f.prom" .01 4
 also "-m: metrics then are down, which is said once" down_once
+rm -f "$dir/f.prom"
+
+# Histograms
+recorded vmx-boot vmx-histogram
+prints "--histogram" histogram.txt "$exitstat" --histogram .01 4
+prints "--histogram of some reasons" histogram-some.txt \
+	"$exitstat" -mH --raw --histogram=io_instruction,32 .01 3
+prints "--histogram in JSON" histogram-json.txt "$exitstat" --json --histogram -n 1 .01 2
+prints "--histogram in metrics" histogram-metrics.txt adds --histogram -r MSR_WRITE
+holds "with --histogram, what is drawn fits 80 columns" fit histogram.txt
+# histograms FILTER ARGUMENT...: it is true of an array of reports, each an object of reasons
+histograms() {
+	local filter=$1
+	shift
+	"$exitstat" --json --histogram "$@" 2>&1 |
+		jq -es "map(.reasons | map({(.name): .}) | add) | $filter"
+}
+holds "--histogram: there is each exit since the start" histograms '.[0] | length == 16
+	and all(.[]; (.histogram | add) == .exits and (.histogram | length) == 32)'
+# By the definition, from all exits one by one; a report of 3 billion has too many.
+quantiles() {
+	histograms 'all(.[] | .[] | select(.exits < 1e6);
+		(.histogram | to_entries | map(.value as $n | .key | [range($n) as $i | .])
+			| add) as $all
+		| [.p50_cycles, .p99_cycles, .p999_cycles] == ([0.5, 0.99, 0.999]
+			| map($all[(. * ($all | length) | ceil) - 1])
+			| map(if . == 31 then null else pow(2; . + 1) - 1 end)))' "$@"
+}
+holds "--histogram: quantiles since the start" quantiles
+holds "--histogram: quantiles of each interval" quantiles .01 4
+holds "--histogram: in the last bucket, there is no bound" histograms '.[1].HLT
+	| .p50_cycles == null and .histogram[31] == 1 and (.histogram | add) == 1' .01 2
+holds "--histogram: a bucket that exits leave stays as it was until it has made up for that" \
+	histograms '[.[].MSR_WRITE.histogram | .[9]] == [248, 0, 9, null]
+	and .[1].MSR_WRITE.histogram[22] == 1' .01 4
+holds "--histogram: a bucket that passes 32 bits" histograms '
+	[.[].IO_INSTRUCTION.histogram[0]] == [0, 0, 2999999999, 3499999999]' .01 4
+holds "--histogram: while a command runs" histograms '.[0].IO_INSTRUCTION
+	| .histogram[21] == 1 and .p50_cycles == 2047' -- true
+holds "--histogram: -a, in JSON" histograms '.[0].TRIPLE_FAULT
+	| .p99_cycles == null and (.histogram | length == 32 and add == 0)' -a
+holds "--histogram: and else not" eval '"$exitstat" --histogram -aH | grep -c ^cycles: | grep -x 16'
+holds "--histogram: -s and -n" eval '"$exitstat" --histogram -H -s cycles -n 1 | grep EPT_VIOL'
+metrics_of_all_time() {
+	"$exitstat" --prometheus --histogram -o "$dir/f.prom" .01 6 &&
+		sed -n 's/^kvm_guest_exit_duration_cycles_//p' "$dir/f.prom" >"$dir/durations" &&
+		grep -x 'bucket{.*"IO_INSTRUCTION",le="1.0"} 6499999998' "$dir/durations" &&
+		grep -x 'count{.*"IO_INSTRUCTION"} 6500023712' "$dir/durations" &&
+		grep -x 'count{.*"MSR_WRITE"} 357' "$dir/durations" &&
+		[ "$(wc -l <"$dir/durations")" = $((16 * 34)) ]
+}
+holds "--histogram: metrics are since the start in each report" metrics_of_all_time
+# What Prometheus finds is in the bucket of which exitstat has the bound.
+prometheus_agrees() {
+	{
+		printf 'tests:\n  - input_series:\n'
+		"$exitstat" --prometheus --histogram |
+			sed -n "s/^\(.*_bucket{.*\) \(.*\)/      - {series: '\1', values: '\2'}/p"
+		echo '    promql_expr_test:'
+		"$exitstat" --json --histogram | jq -r '.reasons[] | .name as $name
+			| { "0.5": .p50_cycles, "0.99": .p99_cycles, "0.999": .p999_cycles }
+			| to_entries[] | "      - expr: count((histogram_quantile(\(.key),"
+			+ " kvm_guest_exit_duration_cycles_bucket{reason=\"\($name)\"})"
+			+ " <= \(.value)) > \(.value - 1) / 2)\n"
+			+ "        exp_samples: [{labels: \"{}\", value: 1}]"'
+	} >"$dir/quantiles.test.yml"
+	grep -c expr: "$dir/quantiles.test.yml" | grep -x $((16 * 3)) &&
+		promtool test rules "$dir/quantiles.test.yml"
+}
+holds "--histogram: Prometheus finds the same quantiles" prometheus_agrees
+cat >>"$dir/recording" <<-END
+	# sample tsc=13200000000 uptime=17.5 time=1700000005.25 vcpus=2
+	   0x4ffffffe 0x1e: eax=0x00000005 ebx=0x00000000 ecx=0x00000000 edx=0x00000000
+	   0x4fffffff 0x1e: eax=0x00000000 ebx=0x00000000 ecx=0x00001000 edx=0x00000000
+	$(for group in 0 1 2 3 4 5; do
+		echo "   0x4ffffff5 0x0${group}00001e: eax=0x0 ebx=0x0 ecx=0x$((group / 2)) edx=0x0"
+	done)
+END
+holds "--histogram: a restart" histograms '.[4] == null' .01 5
+begins_anew() {
+	"$exitstat" --prometheus --histogram -o "$dir/f.prom" .01 5 &&
+		grep -x 'kvm_guest_exit_duration_cycles_count{.*"IO_INSTRUCTION"} 6' "$dir/f.prom"
+}
+holds "--histogram: in metrics, too" begins_anew
+rm -f "$dir/f.prom"
+recorded vmx-boot vmx-histogram
+sed -i '/^# sample tsc=36/,$d' "$dir/recording"
+cat "$here/recordings/other" >>"$dir/recording"
+holds "--histogram: not known of exits that are in the total only" histograms '
+	.[1].OTHER | .exits > 0 and .histogram == null and .p50_cycles == null' .01 2
+recorded vmx-boot vmx-histogram
+sed -i '/^# sample tsc=36/,$d' "$dir/recording"
+echo "# counting 10" >>"$dir/recording"
+holds "own CPUIDs: since boot, with --histogram" own '$cpuid.exits == 1093 + .own_cpuids' \
+	--histogram
+holds "own CPUIDs: with --histogram, those of reasons that had exits" own '
+	.own_cpuids == 4 + 1 + 16 + 1 + 1 + 8
+	and $cpuid.exits == .own_cpuids and .total.exits == .own_cpuids' --histogram .01 5
+holds "own CPUIDs: without, there are none of them" own '.own_cpuids == 4 + 1 + 16 + 1 + 1' .01 5
+recorded vmx-boot
+further 5
+fails "--histogram: on an older host" 3 'does not tell how long .* newer KVM$' \
+	"$exitstat" --histogram
+sed -i 's/eax=0x85/eax=0x86/' "$dir/recording"
+fails "--histogram: on a host that has them off" 3 'exit_stats_histogram=Y$' "$exitstat" --histogram
+also "that is one line" [ "$(wc -l <"$dir/err")" = 1 ]
+fails "--histogram: and then a command is not run" 3 'exit_stats_histogram=Y$' \
+	"$exitstat" --histogram -- touch "$dir/ran"
+holds "it isn't" [ ! -e "$dir/ran" ]
+fails "--histogram: nor is it told of a reason without exits" 3 'exit_stats_histogram=Y$' \
+	"$exitstat" --histogram=TRIPLE_FAULT
+run "$exitstat" --prometheus --histogram
+also "--histogram: and metrics are down" grep -x 'kvm_guest_exit_stats_up 0' "$dir/out"
+recorded vmx-boot vmx-histogram
+sed -i 's/eax=0x86010101/eax=0x86020101/' "$dir/recording"
+fails "--histogram: in scope host" 3 'in scope host, .* whoever runs it for scope vm$' \
+	"$exitstat" --histogram
+# histogram_no_more: from the second sample on, the host has histograms off
+histogram_no_more() {
+	recorded vmx-boot vmx-histogram
+	local undefined='eax=0x00000000 ebx=0x00000000 ecx=0x00000000 edx=0xffffffff'
+	sed -i "/^# sample tsc=3600000000/a \   0x4ffffff5 0x0000000a: $undefined
+		/^# sample tsc=3600000000/,\$s/0x4ffffff5 \(.*\): .*/0x4ffffff5 \1: $undefined/" \
+		"$dir/recording"
+}
+histogram_no_more
+run "$exitstat" --histogram .01 5
+histogram_stopped() {
+	[ "$status" -eq 3 ] && grep 'exit_stats_histogram=Y$' "$dir/err" &&
+		[ "$(grep -c '^scope ' "$dir/out")" = 1 ]
+}
+also "--histogram: switched off between two reports" histogram_stopped
+run "$exitstat" --prometheus --histogram -o "$dir/f.prom" .01 4
+also "--histogram: metrics then are down, which is said once" down_once
 rm -f "$dir/f.prom"
 
 # vCPUs that cannot be reached, or not any more
@@ -975,6 +1117,10 @@ misused "P shows no reasons" -P -s vmm
 misused "P shows no reasons" -P -n 1
 misused "P shows no reasons" -P -r HLT
 misused "P shows no reasons" -P -a --json
+misused "P shows no reasons" -P --histogram
+misused "has no CSV" --csv --histogram
+misused "is no list of exit reasons" --histogram=
+misused "is no list of exit reasons" --histogram=HLT,x
 misused "name of a file" -o ""
 many=()
 for ((i = 0; i < 65; i++)); do many+=(-r 1); done
@@ -1114,7 +1260,7 @@ for family in parse(sys.stdin.read()):
 recorded vmx-boot
 prints "--openmetrics" openmetrics.txt "$exitstat" --openmetrics
 prints "--prometheus" prometheus.txt "$exitstat" --prometheus
-for recording in vmx-boot svm absent "vmx-boot vmx-ledger"; do
+for recording in vmx-boot svm absent "vmx-boot vmx-ledger" "vmx-boot vmx-histogram"; do
 	# shellcheck disable=SC2086 # words are wanted
 	recorded $recording
 	# shellcheck disable=SC2317 # holds calls it
@@ -1128,7 +1274,7 @@ for recording in vmx-boot svm absent "vmx-boot vmx-ledger"; do
 		strict <"$dir/metrics" >"$dir/parsed" &&
 			grep 'gauge kvm_guest_exit_stats_up' "$dir/parsed"
 	}
-	for all in "" -a -P -mP; do
+	for all in "" -a -P -mP --histogram; do
 		# shellcheck disable=SC2086 # no word is wanted
 		holds "promtool accepts --prometheus $all: $recording" prometheus $all
 		# shellcheck disable=SC2086 # no word is wanted
@@ -1356,10 +1502,35 @@ holds "live: longest exits that are not told any more" \
 holds "live: nor offered, either" eval '! shows "m max"'
 press q
 holds "live: quits" ended 0
+recorded vmx-boot vmx-histogram
+live 60
+await shows '^     total '
+press h
+looks_like "histograms, since boot" live-histogram.txt
+press Space
+looks_like "histograms, an interval" live-histogram-interval.txt
+press P
+holds "live: from histograms to vCPUs" await shows '^ CPU  EXITS'
+press P
+holds "live: and back" await shows '^cycles: p50'
+press h
+holds "live: without them again" await shows '^     total '
+press q
+histogram_no_more
+live --histogram 60
+await shows '^cycles: p50'
+press Space
+holds "live: histograms that are switched off" await shows '^     total '
+holds "live: nor offered" eval '! shows "h histogram"'
+press h
+sleep 0.2
+holds "live: nor at a key" shows '^     total '
+press q
 recorded vmx-boot
 live 60
 press v
 press m
+press h
 press P
 sleep 0.2
 holds "live: an older host has no such keys" eval 'shows "by exits" && shows "REASON" &&
@@ -1397,6 +1568,9 @@ holds "valgrind: JSON of a command" memcheck --json -- true
 recorded vmx-boot vmx-ledger
 holds "valgrind: each vCPU" memcheck -mP .01 5
 holds "valgrind: each vCPU, in metrics" memcheck --prometheus -mP -o "$dir/f" .01 3
+recorded vmx-boot vmx-histogram
+holds "valgrind: histograms" memcheck --histogram .01 4
+holds "valgrind: histograms, in metrics" memcheck --prometheus --histogram -o "$dir/f" .01 4
 recorded vmx-boot vmx-later
 holds "valgrind: metrics" memcheck --openmetrics -a -o "$dir/f" .01 2
 recorded absent

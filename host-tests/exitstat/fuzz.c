@@ -20,7 +20,7 @@ static const char *const words[] = {
 	"-a", "--all", "-s", "--sort", "exits", "cycles", "cost", "reason", "name", "-n", "--top",
 	"-r", "--reason", "HLT", "hlt,48", "0x30,REASON_75", "PF excp", "48,,", "-H", "--raw", "-t",
 	"--live", "--json", "--csv", "--prometheus", "--openmetrics", "-y", "--skip-first", "-o",
-	"-P", "--per-vcpu", "vmm", "-m", "--max",
+	"-P", "--per-vcpu", "vmm", "-m", "--max", "--histogram", "--histogram=HLT",
 	"--output", "-o-", "--output=", "-h", "-V", "--", "-", "", "0", "1", "5", "0.5", ".",
 	"0x1", "1e3", "nan", "-1", " 1", "1000001", "99999999999999999999",
 	"18446744073709551616", "4294967296", "REASON_", "true", "--r", "-aHtr",
@@ -78,7 +78,8 @@ static bool sane(const struct options *o, bool accepted, int status)
 	       (!format_is_metrics(o->format) || ((o->interval == 0 || o->file) &&
 						  !o->skip_first)) &&
 	       (!o->per_vcpu || o->live || format_is_metrics(o->format) ||
-		(!o->all && !o->sorted && !o->top && !o->nr_lists)) &&
+		(!o->all && !o->sorted && !o->top && !o->nr_lists && !o->histogram)) &&
+	       (!o->histogram || o->format != FORMAT_CSV) &&
 	       (!o->live || (o->format == FORMAT_TABLE && !o->file && !o->to_stdout));
 }
 

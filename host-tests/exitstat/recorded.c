@@ -29,7 +29,8 @@
  *
  * If the recorded signature has them, the leaves PAIR and WHICH are made of those for a reason.
  * Who reads LONGEST takes the recent one away; one that nobody has read stays if it is greater than
- * what is recorded next.
+ * what is recorded next.  A group of HISTOGRAM that is not recorded is empty, if the reason's first
+ * one is recorded.
  * Who goes from vCPU to vCPU must be another thread than the first.
  *
  * The last sample stays.
@@ -86,6 +87,16 @@ static bool is_longest(uint32_t leaf)
 static uint64_t recent(const struct exitstat_regs *r)
 {
 	return (uint64_t)r->edx << 32 | r->ecx;
+}
+
+/* What is recorded of a group of buckets, or zeros, if the reason's first one is recorded */
+static struct exitstat_regs *find_buckets(uint32_t index)
+{
+	static struct exitstat_regs none;
+	struct exitstat_regs *r = find(KVM_EXIT_STATS_LEAF_HISTOGRAM, index);
+
+	return r || !find(KVM_EXIT_STATS_LEAF_HISTOGRAM, index & KVM_EXIT_STATS_REASON_MASK) ?
+	       r : &none;
 }
 
 static void record(uint32_t vcpu, uint32_t leaf, uint32_t index, struct exitstat_regs regs)
@@ -245,7 +256,8 @@ struct exitstat_regs machine_cpuid(uint32_t leaf, uint32_t index)
 		if (leaf == KVM_EXIT_STATS_LEAF_WHICH)
 			return which(index);
 	}
-	return take(find(leaf, index), leaf);
+	r = leaf == KVM_EXIT_STATS_LEAF_HISTOGRAM ? find_buckets(index) : find(leaf, index);
+	return take(r, leaf);
 }
 
 uint64_t machine_tsc(void)

@@ -26,7 +26,7 @@ _exitstat() {
 		mapfile -t COMPREPLY < <(compgen -W "exits cycles cost vmm reason name" -- "$cur")
 		return
 		;;
-	-r | --reason | --reason=)
+	-r | --reason | --reason= | --histogram=)
 		# The tool knows the names, if there is anything to read.  Those of SVM
 		# have blanks, which are escaped.
 		local IFS=$'\n' before=

@@ -62,6 +62,31 @@ static void json_figures(FILE *f, const struct report *report, const struct row 
 	json_number(f, "vmm_percent", 4, row_vmm_percent(report, row));
 }
 
+static void json_quantile(FILE *f, const char *key, const struct histogram *histogram,
+			  enum quantile quantile)
+{
+	bool known = histogram_sum(histogram);
+	unsigned int bucket = known ? histogram_quantile(histogram, quantile) : 0;
+
+	json_count(f, key, known && bucket_limited(bucket), bucket_limit(bucket));
+}
+
+static void json_histogram(FILE *f, const struct report *report, const struct row *row)
+{
+	struct histogram histogram = report_histogram(report, row);
+
+	json_quantile(f, "p50_cycles", &histogram, P50);
+	json_quantile(f, "p99_cycles", &histogram, P99);
+	json_quantile(f, "p999_cycles", &histogram, P99_9);
+	if (!row->numbered) {
+		fputs(",\"histogram\":null", f);
+		return;
+	}
+	for (unsigned int i = 0; i < KVM_EXIT_STATS_NR_BUCKETS; i++)
+		fprintf(f, "%s%" PRIu64, i ? "," : ",\"histogram\":[", histogram.buckets[i]);
+	fputc(']', f);
+}
+
 static void json_reasons(FILE *f, const struct report *report)
 {
 	fputs(",\"reasons\":[", f);
@@ -75,6 +100,8 @@ static void json_reasons(FILE *f, const struct report *report)
 			fputs("\"reason\":null", f);
 		fprintf(f, ",\"name\":\"%s\",", row->name);
 		json_figures(f, report, row);
+		if (report->has_histogram)
+			json_histogram(f, report, row);
 		fputc('}', f);
 	}
 	fputc(']', f);
@@ -403,6 +430,34 @@ static void max_gauge(FILE *f, const struct report *report)
 				report->rows[i].max);
 }
 
+/* One of the host's ticks, the other of the guest's, which are the same if those are not scaled */
+static void duration_histogram(FILE *f, const struct report *report)
+{
+	const char *name = "kvm_guest_exit_duration_cycles";
+	char labels[REASON_NAME_MAX + 40];
+
+	family(f, name, "", "histogram", "How many TSC cycles VM exits of this guest took.");
+	for (size_t i = 0; i < report->nr_rows; i++) {
+		const struct row *row = &report->rows[i];
+		struct histogram histogram = report_histogram(report, row);
+		uint64_t sum = 0;
+
+		if (!row->numbered)
+			continue;
+		snprintf(labels, sizeof(labels), "scope=\"%s\",reason=\"%s\"",
+			 scope_name(&report->info), row->name);
+		for (unsigned int k = 0; bucket_limited(k); k++) {
+			sum += histogram.buckets[k];
+			fprintf(f, "%s_bucket{%s,le=\"%" PRIu64 ".0\"} %" PRIu64 "\n", name, labels,
+				bucket_limit(k), sum);
+		}
+		sum = histogram_sum(&histogram);
+		fprintf(f, "%s_bucket{%s,le=\"+Inf\"} %" PRIu64 "\n", name, labels, sum);
+		fprintf(f, "%s_sum{%s} %" PRIu64 "\n", name, labels, row->stat.cycles);
+		fprintf(f, "%s_count{%s} %" PRIu64 "\n", name, labels, sum);
+	}
+}
+
 static void vcpu_max_gauge(FILE *f, const struct report *report)
 {
 	const char *name = "kvm_guest_vcpu_exit_max_cycles";
@@ -483,6 +538,8 @@ static void metrics_write(FILE *f, const struct report *report, const struct dia
 			"TSC cycles that KVM spent on VM exits of this guest.", cycles);
 		if (report->has_max && longest_served(&report->info, EXITSTAT_OF_ALL_VCPUS))
 			max_gauge(f, report);
+		if (report->has_histogram)
+			duration_histogram(f, report);
 		if (vmm_served(&report->info))
 			vmm_counters(f, report, dialect);
 		if (report->has_states)

@@ -35,6 +35,11 @@ bool longest_served(const struct exitstat_info *info, enum exitstat_whose whose)
 	return served(info, 5, whose);
 }
 
+bool histogram_served(const struct exitstat_info *info)
+{
+	return served(info, 6, EXITSTAT_OF_ALL_VCPUS);
+}
+
 const char *state_name(unsigned int state)
 {
 	return names[state];

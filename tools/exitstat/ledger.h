@@ -20,6 +20,7 @@ struct ledger {
 bool ledger_served(const struct exitstat_info *info, enum exitstat_whose whose);
 bool vmm_served(const struct exitstat_info *info);
 bool longest_served(const struct exitstat_info *info, enum exitstat_whose whose);
+bool histogram_served(const struct exitstat_info *info);
 
 /* In small letters, as in kvm_exit_stats.h */
 const char *state_name(unsigned int state);

@@ -92,9 +92,13 @@ static bool take_sample(struct view *view)
 		switch_view(view);
 		ok = read_next(view);
 	}
-	/* Nor need there be the longest exits. */
+	/* Nor need there be the longest exits, or histograms. */
 	if (!ok && watch_lacks_max(view->watch)) {
 		view->watch->max = false;
+		ok = read_next(view);
+	}
+	if (!ok && watch_lacks_histogram(view->watch)) {
+		view->watch->histogram = false;
 		ok = read_next(view);
 	}
 	view->nr_reports += ok;
@@ -160,6 +164,9 @@ static const char *keys(const struct watch *watch)
 		return watch_offers_max(watch) ?
 		       "P reasons   m max   p pause   SPACE now   q quit" :
 		       "P reasons   p pause   SPACE now   q quit";
+	if (watch_offers_histogram(watch) && watch->info.this_vcpu)
+		return "e c o v r n sort   a all  m max  h histogram  P CPU  p pause  SPACE now  "
+		       "q quit";
 	if (watch_offers_max(watch) && watch->info.this_vcpu)
 		return "e exit c cyc o cost v VMM r num n name a all m max P CPU p pause SPC now "
 		       "q quit";
@@ -213,6 +220,13 @@ static bool press(struct view *view, int key, bool *sample_now)
 		if (!watch_offers_max(view->watch))
 			break;
 		view->watch->max = !view->watch->max;
+		begin_anew(view);
+		*sample_now = true;
+		break;
+	case 'h':
+		if (view->watch->by_vcpu || !watch_offers_histogram(view->watch))
+			break;
+		view->watch->histogram = !view->watch->histogram;
 		begin_anew(view);
 		*sample_now = true;
 		break;

@@ -20,14 +20,14 @@
 	"       exitstat [OPTION...] -- COMMAND [ARGUMENT...]\n"
 
 static const char help[] = SYNOPSIS
-	"The VM exits of this guest by reason, what they cost, and where its time goes:\n"
-	"since it was started; every INTERVAL seconds, COUNT times; or while COMMAND ran.\n"
+	"This guest's VM exits: since boot, each INTERVAL seconds, or while COMMAND ran.\n"
 	"\n"
 	"  -a, --all          also reasons without exits\n"
 	"  -s, --sort KEY     by exits (default), cycles, cost, vmm, reason or name\n"
 	"  -n, --top N        the first N reasons only\n"
 	"  -r, --reason LIST  these reasons only, by name or number: HLT,48\n"
 	"  -m, --max          the longest exit, too, in place of CYC%\n"
+	"      --histogram    how long exits took, for each reason; =LIST as with -r\n"
 	"  -P, --per-vcpu     each vCPU, instead of each reason\n"
 	"  -H, --no-header    without header lines\n"
 	"      --raw          exact numbers instead of k, M, G\n"
@@ -43,7 +43,10 @@ static const char help[] = SYNOPSIS
 	"\n"
 	"Exit status: COMMAND's; 1 on errors; 2 for bad arguments; 3 without statistics.\n";
 
-enum { OPTION_RAW = 256, OPTION_JSON, OPTION_CSV, OPTION_PROMETHEUS, OPTION_OPENMETRICS };
+enum {
+	OPTION_HISTOGRAM = 256, OPTION_RAW, OPTION_JSON, OPTION_CSV, OPTION_PROMETHEUS,
+	OPTION_OPENMETRICS
+};
 
 /* "-" makes getopt return arguments that are no options, in order, as option 1. */
 static const char short_options[] = "-as:n:r:mPHtyo:hV";
@@ -53,6 +56,7 @@ static const struct option long_options[] = {
 	{ "top",		required_argument,	NULL, 'n' },
 	{ "reason",		required_argument,	NULL, 'r' },
 	{ "max",		no_argument,		NULL, 'm' },
+	{ "histogram",		optional_argument,	NULL, OPTION_HISTOGRAM },
 	{ "per-vcpu",		no_argument,		NULL, 'P' },
 	{ "no-header",		no_argument,		NULL, 'H' },
 	{ "raw",		no_argument,		NULL, OPTION_RAW },
@@ -181,8 +185,10 @@ static const char *contradiction(const struct options *o)
 	if (o->skip_first && o->interval == 0 && !o->live)
 		return "-y leaves out the only report there is without an INTERVAL";
 	if (o->per_vcpu && !o->live && !format_is_metrics(o->format) &&
-	    (o->all || o->sorted || o->top || o->nr_lists))
-		return "-P shows no reasons, which -a, -s, -n and -r are about";
+	    (o->all || o->sorted || o->top || o->nr_lists || o->histogram))
+		return "-P shows no reasons, which -a, -s, -n, -r and --histogram are about";
+	if (o->histogram && o->format == FORMAT_CSV)
+		return "--histogram has no CSV; --json has all buckets";
 	if (o->live && o->command)
 		return "-t shows no COMMAND";
 	if (o->live && (o->format != FORMAT_TABLE || o->file || o->to_stdout))
@@ -215,6 +221,11 @@ bool options_parse(struct options *options, int argc, char **argv, int *status)
 				break;
 			usage_error("-n takes a whole number from 1, not '%s'", optarg);
 			return false;
+		case OPTION_HISTOGRAM:
+			options->histogram = true;
+			if (!optarg)
+				break;
+			/* Fall through - these reasons only */
 		case 'r':
 			if (!plausible_reasons(optarg)) {
 				usage_error("'%s' is no list of exit reasons", optarg);

@@ -55,6 +55,8 @@ struct options {
 	bool all, raw, no_header, live;
 	/* The longest exits, too */
 	bool max;
+	/* How long exits took, not the table */
+	bool histogram;
 	/* Each vCPU, not each reason */
 	bool per_vcpu;
 	/* Leave out the report since boot */

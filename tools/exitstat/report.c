@@ -96,6 +96,7 @@ static void make_rows(struct report *report, const struct watch *watch,
 	for (size_t i = 0; i < watch->nr_reasons; i++) {
 		*row = (struct row){
 			.numbered = true,
+			.i = i,
 			.reason = watch->reasons[i],
 			.stat = exitstat_minus(now->stats[i], base->stats[i]),
 			.vmm_known = vmm_known,
@@ -198,6 +199,7 @@ void report_make(struct report *report, const struct watch *watch, const struct 
 		.by_reason = watch->by_reason,
 		.by_vcpu = watch->by_vcpu,
 		.has_max = watch->max,
+		.has_histogram = watch->histogram && watch->by_reason,
 		.has_states = has_states(now),
 		.base = base,
 		.now = now,
@@ -259,6 +261,17 @@ double row_vmm_percent(const struct report *report, const struct row *row)
 	if (!row->vmm_known || !ledger->known)
 		return NAN;
 	return 100 * ratio((double)row->vmm.ns, (double)ledger_sum(ledger));
+}
+
+struct histogram report_histogram(const struct report *report, const struct row *row)
+{
+	static const struct histogram none;
+	const struct sample *now = report->now, *base = report->base;
+
+	if (!row->numbered || !now->histograms)
+		return none;
+	return histogram_minus(&now->histograms[row->i],
+			       base && base->histograms ? &base->histograms[row->i] : &none);
 }
 
 size_t report_nr_vcpus(const struct report *report)

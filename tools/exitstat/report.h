@@ -16,8 +16,9 @@ enum report_kind {
 };
 
 struct row {
-	/* False if it stands for several reasons */
+	/* False if it stands for several reasons; otherwise, i is where samples have it. */
 	bool numbered;
+	size_t i;
 	uint32_t reason;
 	char name[REASON_NAME_MAX];
 	struct exitstat stat;
@@ -65,6 +66,8 @@ struct report {
 	bool by_reason, by_vcpu;
 	/* Are the longest exits shown? */
 	bool has_max;
+	/* Is it shown how long exits took? */
+	bool has_histogram;
 	/* Is there a ledger, of all vCPUs or of any? */
 	bool has_states;
 	/* The samples that it is made of; base is NULL since boot. */
@@ -74,6 +77,9 @@ struct report {
 /* Report what happened between base and now, or all until now if base is NULL. */
 void report_make(struct report *report, const struct watch *watch, const struct options *options,
 		 enum report_kind kind, const struct sample *base, const struct sample *now);
+
+/* How long its exits took, all zero if that is not known */
+struct histogram report_histogram(const struct report *report, const struct row *row);
 
 /* How many vCPUs there are, of which report_vcpu() has the i-th one, if it was reached */
 size_t report_nr_vcpus(const struct report *report);

@@ -36,6 +36,19 @@ static int complain_no_max(const struct watch *watch)
 	return STATUS_ABSENT;
 }
 
+static int complain_no_histogram(const struct watch *watch)
+{
+	fputs(watch->info.further < 6 ?
+	      "exitstat: this host does not tell how long exits took, which --histogram shows; "
+	      "ask whoever runs it for a newer KVM\n" :
+	      histogram_served(&watch->info) ?
+	      "exitstat: this host does not count how long exits took, which --histogram shows; "
+	      "ask whoever runs it to set kvm's parameter exit_stats_histogram=Y\n" :
+	      "exitstat: in scope host, how long exits took, which --histogram shows, is told of "
+	      "each vCPU alone; ask whoever runs it for scope vm\n", stderr);
+	return STATUS_ABSENT;
+}
+
 bool watch_lacks_vcpus(const struct watch *watch)
 {
 	return watch->by_vcpu && !watch->info.this_vcpu;
@@ -52,18 +65,35 @@ bool watch_lacks_max(const struct watch *watch)
 	return watch->max && !watch_offers_max(watch);
 }
 
+bool watch_offers_histogram(const struct watch *watch)
+{
+	return histogram_served(&watch->info) && !watch->histogram_off;
+}
+
+bool watch_lacks_histogram(const struct watch *watch)
+{
+	return watch->histogram && watch->by_reason && !watch_offers_histogram(watch);
+}
+
+static bool lacks(const struct watch *watch)
+{
+	return watch_lacks_vcpus(watch) || watch_lacks_max(watch) || watch_lacks_histogram(watch);
+}
+
 /* What is watched, and the host does not serve */
 static int complain_lacking(const struct watch *watch)
 {
 	return watch_lacks_vcpus(watch) ? complain_no_vcpus() :
-	       watch_lacks_max(watch) ? complain_no_max(watch) : complain_absent();
+	       watch_lacks_max(watch) ? complain_no_max(watch) :
+	       watch_lacks_histogram(watch) ? complain_no_histogram(watch) : complain_absent();
 }
 
 int complain_unread(const struct watch *watch)
 {
 	if (!watch->error)
 		return complain_lacking(watch);
-	fprintf(stderr, "exitstat: cannot go to each vCPU: %s\n", strerror(watch->error));
+	fprintf(stderr, "exitstat: cannot %s: %s\n",
+		watch->by_vcpu ? "go to each vCPU" : "read histograms", strerror(watch->error));
 	return STATUS_ERROR;
 }
 
@@ -129,6 +159,7 @@ int watch_init(struct watch *watch, const struct options *options, bool at_first
 		.reads = 1,
 		.all = options->all || options->live,
 		.max = options->max,
+		.histogram = options->histogram,
 		.by_vcpu = options->per_vcpu,
 		/* A file of metrics has all there is. */
 		.by_reason = !options->per_vcpu || format_is_metrics(options->format),
@@ -142,7 +173,12 @@ int watch_init(struct watch *watch, const struct options *options, bool at_first
 		return STATUS_ABSENT;
 	}
 	watch->at_first = watch->info;
-	if (watch_lacks_vcpus(watch) || watch_lacks_max(watch))
+	/* That of CPUID is there, or none is. */
+	if (watch->histogram && histogram_served(&watch->info))
+		watch->histogram_off = !histogram_read(&(struct histogram){},
+						       reason_of_cpuid(watch->info.isa),
+						       &watch->reads);
+	if (lacks(watch))
 		return at_first ? complain_lacking(watch) : STATUS_ABSENT;
 
 	for (size_t i = 0; i < options->nr_lists && status == STATUS_OK; i++)
@@ -239,6 +275,9 @@ static void hold(struct sample *sample, const struct watch *watch, const struct 
 	vcpus_hold(sample->vcpus, previous->vcpus);
 	for (size_t i = 0; i < nr_read(watch) && sample->vmm_known && previous->vmm_known; i++)
 		sample->vmm[i].ns = max(sample->vmm[i].ns, previous->vmm[i].ns);
+	for (size_t i = 0; i < nr_read(watch) && sample->histograms && previous->histograms; i++)
+		histogram_hold(&sample->histograms[i], &previous->histograms[i],
+			       sample->stats[i].exits - previous->stats[i].exits);
 }
 
 /*
@@ -264,24 +303,53 @@ static void read_vmm(struct sample *sample, const struct sample *previous, size_
 }
 
 /*
- * It is another one only if cycles were counted.  Those are read before, so that an exit that comes
- * in between is not lost: it leads to the next read.
+ * How long exits took is another story only if cycles were counted.  Those are read before, so that
+ * an exit that comes in between is not lost: it leads to the next read.
  */
-static void read_longest(struct sample *sample, const struct sample *previous, size_t i,
-			 uint32_t reason)
+static bool is_as_before(const struct sample *sample, const struct sample *previous, size_t i)
 {
 	const struct exitstat *before = previous ? &previous->stats[i] : &(struct exitstat){};
 	const struct exitstat *now = &sample->stats[i];
 
+	return now->exits == before->exits && now->cycles == before->cycles;
+}
+
+static void read_longest(struct sample *sample, const struct sample *previous, size_t i,
+			 uint32_t reason)
+{
 	sample->longest[i] = (struct exitstat_longest){};
 	if (!sample->longest_known)
 		return;
-	if (now->exits == before->exits && now->cycles == before->cycles) {
+	if (is_as_before(sample, previous, i)) {
 		sample->longest[i].ever = previous ? previous->longest[i].ever : 0;
 		return;
 	}
 	sample->reads++;
 	exitstat_longest(reason, &sample->longest[i]);
+}
+
+static void read_histogram(struct sample *sample, const struct sample *previous, size_t i,
+			   uint32_t reason)
+{
+	if (!sample->histograms)
+		return;
+	if (!is_as_before(sample, previous, i))
+		sample->histogram_off |= !histogram_read(&sample->histograms[i], reason,
+							 &sample->reads);
+	else if (previous)
+		sample->histograms[i] = previous->histograms[i];
+}
+
+/* Returns false if there is no memory. */
+static bool make_histograms(struct sample *sample, struct watch *watch)
+{
+	sample->histogram_off = false;
+	if (!watch->histogram || !watch->by_reason)
+		return true;
+	sample->histograms = calloc(watch->nr_reasons, sizeof(sample->histograms[0]));
+	if (!sample->histograms)
+		watch->error = errno;
+	return sample->histograms;
 }
 
 /*
@@ -310,6 +378,7 @@ static void read_reasons(struct sample *sample, struct watch *watch, const struc
 			sample->reads_before = reads + 1;
 		read_vmm(sample, previous, n, watch->reasons[i]);
 		read_longest(sample, previous, n, watch->reasons[i]);
+		read_histogram(sample, previous, n, watch->reasons[i]);
 		watch->reasons[n++] = watch->reasons[i];
 	}
 	watch->nr_reasons = n;
@@ -325,6 +394,8 @@ static bool read_counters(struct sample *sample, struct watch *watch, const stru
 	sample->reads_before = sample->reads;
 	sample->total = exitstat_total();
 	sample->reads++;
+	if (!make_histograms(sample, watch))
+		return false;
 	if (watch->by_reason)
 		read_reasons(sample, watch, previous);
 	/* Exits are compared to the TSC, so they come first. */
@@ -364,14 +435,16 @@ bool sample_read(struct sample *sample, struct watch *watch, const struct sample
 		if (!served)
 			break;
 		watch->info = before;
-		if (watch_lacks_vcpus(watch) || watch_lacks_max(watch) ||
-		    !read_counters(sample, watch, previous))
+		if (lacks(watch) || !read_counters(sample, watch, previous))
 			break;
 		sample->reads++;
 		if (!exitstat_detect(&after))
 			break;
 		if (!same(&before, &after))
 			continue;
+		watch->histogram_off |= sample->histogram_off;
+		if (watch_lacks_histogram(watch))
+			break;
 
 		watch->settled |= watch->by_reason;
 		sample->scope = after.scope;
@@ -387,4 +460,6 @@ void sample_free(struct sample *sample)
 {
 	free(sample->vcpus);
 	sample->vcpus = NULL;
+	free(sample->histograms);
+	sample->histograms = NULL;
 }

@@ -5,6 +5,7 @@
 #ifndef SAMPLE_H
 #define SAMPLE_H
 
+#include "histogram.h"
 #include "ledger.h"
 #include "options.h"
 #include "reasons.h"
@@ -22,11 +23,13 @@ struct watch {
 	bool complete;
 	/* The longest exits are read, too. */
 	bool max;
+	/* So are histograms, which may be found to be off. */
+	bool histogram, histogram_off;
 	/* Reasons that have not occurred are shown, too, so it matters which are defined. */
 	bool all;
 	/* It has been found out which are. */
 	bool settled;
-	/* Why the vCPUs could not be visited: an errno, or 0 */
+	/* Why something could not be read: an errno, or 0 */
 	int error;
 	size_t nr_reasons;
 	uint32_t reasons[REASONS_MAX];
@@ -47,6 +50,9 @@ struct sample {
 	/* The longest exit of each, if watched, and the host tells; recent: since previous */
 	struct exitstat_longest longest[REASONS_MAX];
 	bool longest_known;
+	/* Likewise, if watched; sample_free() frees them.  Were any off? */
+	struct histogram *histograms;
+	bool histogram_off;
 	struct ledger ledger;
 	/* If they are watched: sample_free() frees them. */
 	struct vcpus *vcpus;
@@ -93,6 +99,10 @@ bool watch_lacks_vcpus(const struct watch *watch);
 /* Does it serve the longest exits, for what is watched?  If not, are they watched? */
 bool watch_offers_max(const struct watch *watch);
 bool watch_lacks_max(const struct watch *watch);
+
+/* Likewise of histograms, as far as is known: they may be off. */
+bool watch_offers_histogram(const struct watch *watch);
+bool watch_lacks_histogram(const struct watch *watch);
 
 /* Prints why there is no sample.  Returns a status. */
 int complain_unread(const struct watch *watch);

@@ -309,6 +309,80 @@ static void write_reasons(FILE *f, const struct report *report, const struct opt
 	write_line(f, &table, total);
 }
 
+/* A power of two, of cycles */
+static void power(char *text, size_t size, unsigned int exponent)
+{
+	snprintf(text, size, "%u%.1s", 1u << exponent % 10, &"\0KMG"[exponent / 10]);
+}
+
+/* As bpftrace does: a line of 79 columns */
+static void write_bucket(FILE *f, const struct histogram *histogram, unsigned int i, bool raw)
+{
+	static const char bar[] = "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@";
+	const int width = sizeof(bar) - 1;
+	char from[8] = "0", to[8] = "...", range[20], count[24];
+	uint64_t most = 0;
+
+	for (unsigned int k = 0; k < KVM_EXIT_STATS_NR_BUCKETS; k++)
+		if (histogram->buckets[k] > most)
+			most = histogram->buckets[k];
+	if (i)
+		power(from, sizeof(from), i);
+	if (bucket_limited(i))
+		power(to, sizeof(to), i + 1);
+	snprintf(range, sizeof(range), "[%s, %s)", from, to);
+	whole(count, sizeof(count), histogram->buckets[i], raw);
+	fprintf(f, "%-16s %8s |%-*.*s|\n", range, count, width,
+		(int)(width * (double)histogram->buckets[i] / (double)most), bar);
+}
+
+static void write_quantile(FILE *f, const char *title, const struct histogram *histogram,
+			   enum quantile quantile)
+{
+	unsigned int bucket = histogram_quantile(histogram, quantile);
+	char text[8];
+
+	power(text, sizeof(text), bucket_limited(bucket) ? bucket + 1 : bucket);
+	fprintf(f, "%s %s %s", title, bucket_limited(bucket) ? "<" : ">=", text);
+}
+
+static void write_histogram(FILE *f, const struct row *row, const struct histogram *histogram,
+			    bool raw)
+{
+	uint64_t exits = histogram_sum(histogram);
+	unsigned int i, to;
+	char text[24];
+
+	whole(text, sizeof(text), exits, raw);
+	fprintf(f, "%" PRId32 " %s: %s exit%s\ncycles:", (int32_t)row->reason, row->name, text,
+		exits == 1 ? "" : "s");
+	write_quantile(f, " p50", histogram, P50);
+	write_quantile(f, ", p99", histogram, P99);
+	write_quantile(f, ", p99.9", histogram, P99_9);
+	if (row->max_known) {
+		whole(text, sizeof(text), row->max, raw);
+		fprintf(f, ", max %s", text);
+	}
+	fputc('\n', f);
+	for (histogram_range(histogram, &i, &to); i < to; i++)
+		write_bucket(f, histogram, i, raw);
+}
+
+static void write_histograms(FILE *f, const struct report *report, const struct options *options)
+{
+	const char *before = options->no_header ? "" : "\n";
+
+	for (size_t i = 0; i < report->nr_rows; i++) {
+		struct histogram histogram = report_histogram(report, &report->rows[i]);
+
+		if (!histogram_sum(&histogram))
+			continue;
+		fputs(before, f);
+		before = "\n";
+		write_histogram(f, &report->rows[i], &histogram, options->raw);
+	}
+}
+
 /* The vCPUs without a row, a line that is folded before column 80 */
 static void write_unreached(FILE *f, const struct report *report)
 {
@@ -387,6 +461,8 @@ void table_write(FILE *f, const struct report *report, const struct options *opt
 		fputs("restarted: the counters began anew, no figures for this report\n", f);
 	else if (report->by_vcpu)
 		write_vcpus(f, report, options);
+	else if (report->has_histogram)
+		write_histograms(f, report, options);
 	else
 		write_reasons(f, report, options);
 }
