@@ -282,7 +282,7 @@ static inline bool exitstat_vmm(uint32_t reason, struct exitstat_vmm *vmm)
 
 /*
  * The longest exit for a reason, by the leaf LONGEST, if exitstat_info.further is at least 5.  In
- * scope HOST, this vCPU's alone is told, and zeros of all.  Who reads takes .recent away from all
+ * scope HOST, this vCPU's alone is told, of all no reason.  Who reads takes .recent away from all
  * others in the VM: what this vCPU had from the next reader of all vCPUs, too.  If the reason is
  * not defined, as with exitstat_reason(), return false and leave *longest unchanged.  One CPUID.
  */
