@@ -4,6 +4,7 @@
 #   KERNEL=X.Y            one of the supported kernels (see the file "kernels")
 #   KERNELS="X.Y ..."     several of them, or all, for make test and make list
 #   TESTS="NAME ..."      some of the tests that make list prints, for make test
+#   MINUTES=N             begin no test later than that, for make test
 #   LINUX=TREE            a git tree of yours instead of Debian's source
 #   BACKEND=bochs|qemu|tcg
 #                         instead of what the machine offers; tcg is an AMD machine
@@ -12,7 +13,7 @@
 #   GATES="NAME ..."      some of them, for make check
 #   TREE=TREE BASE=COMMIT the commits since BASE, for make refresh
 
-export KERNEL KERNELS TESTS LINUX BACKEND EXTRA_CONFIG IN
+export KERNEL KERNELS TESTS MINUTES LINUX BACKEND EXTRA_CONFIG IN
 
 .DEFAULT_GOAL := help
 .PHONY: help demo report test list shell bench packages kernel apply series check refresh clean

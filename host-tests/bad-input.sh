@@ -47,6 +47,8 @@ refuses "KERNEL that is equal only as a number" "is not supported" \
 	env KERNEL="${kernel}0" "$top/scripts/kernel"
 refuses "KERNELS with an unknown one" "KERNELS names 5.4" \
 	env KERNELS="$kernel 5.4" "$top/scripts/test"
+refuses "MINUTES that are none" "MINUTES=soon is no number of minutes" \
+	env MINUTES=soon "$top/scripts/test"
 refuses "KERNELS and KERNEL" "leave one of them out" \
 	env KERNELS="$kernel" KERNEL="$kernel" "$top/scripts/test"
 refuses "KERNELS and LINUX" "leave one of them out" \

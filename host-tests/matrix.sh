@@ -82,4 +82,23 @@ nothing() {
 		grep "error: TESTS names nonsense, .* choose from: .*parity" "$dir/said"
 }
 holds "TESTS that names nothing" nothing
+# in_time SECONDS ROW COMMAND...: run it as if the time were over in so many
+in_time() {
+	(cd "$copy" && mkdir -p build/test &&
+		EXIT_STATS_DEADLINE=$(($(date +%s) + $1)) scripts/lib/in-time "6.1/$2" "${@:3}")
+}
+# is_skipped ROW
+is_skipped() {
+	grep -qx "6.1/$1" "$copy/build/test/no-time" &&
+		[ "$(cat "$copy/build/6.1/test/$1/verdict")" = "0 0 1" ]
+}
+begins_too_late() {
+	! in_time 0 late touch "$dir/began" && [ ! -e "$dir/began" ] && is_skipped late
+}
+ends_too_late() { ! in_time 1 long sh -c "sleep 2; exit 1" && is_skipped long; }
+fails_in_time() { ! in_time 99 fails false && [ ! -e "$copy/build/6.1/test/fails" ]; }
+holds "a row that would begin too late is skipped" begins_too_late
+holds "so is one that comes to nothing too late" ends_too_late
+holds "one that fails in time is not" fails_in_time
+holds "one that ends in time is run" in_time 99 runs true
 ktap_end
