@@ -18,7 +18,7 @@ def bound($name; $ok; $figure): { $name, $ok, $figure };
 # page fault, the codes of which begin at 0x400, with a search.
 | (if $svm then
 	{ exits: ["cpuid", "io", "msr_read", "msr_write", "vmmcall", "npf"],
-	  off: 3, on: 25, npf: 70, total: 1100, each: 950, which: 3200, which_each: 1900,
+	  off: 3, on: 25, npf: 65, total: 1100, each: 950, which: 3200, which_each: 1900,
 	  state: 1400 }
    else
 	{ exits: ["cpuid", "io", "msr_read", "msr_write", "vmcall", "msr_write_fast",
@@ -35,7 +35,7 @@ def bound($name; $ok; $figure): { $name, $ok, $figure };
 	   elif $exit == "npf" then $isa.npf
 	   else $isa.on + $extra end) as $most
 	| ($isa.off + $extra) as $off
-	| (if $exit == "npf" then 18 else 50 - 2 * $extra end) as $least
+	| (if $exit == "npf" then 19 else 50 - 2 * $extra end) as $least
 	| (compared | added("compiled-out none"; $exit)
 		| bound("\($exit): compiled out, nothing"; . == 0; .)),
 	  (added("patched off"; $exit)
@@ -43,7 +43,7 @@ def bound($name; $ok; $figure): { $name, $ok, $figure };
 	  (("vm", "host") as $scope | added("patched \($scope)"; $exit)
 		| bound("\($exit): scope \($scope), at most \($most)"; . <= $most; .)),
 	  (select($v | has("patched histogram cpuid")) | added("patched histogram"; $exit)
-		| bound("\($exit): with histograms, at most 45 more"; . <= $most + 45; .)),
+		| bound("\($exit): with histograms, at most 40 more"; . <= $most + 40; .)),
 	  (compared | added("unpatched tracepoints"; $exit) / added("patched vm"; $exit)
 		| bound("\($exit): the tracepoints, at least \($least) times scope vm";
 			. >= $least; .))
@@ -54,14 +54,14 @@ def bound($name; $ok; $figure): { $name, $ok, $figure };
 		| bound("user_space: compiled out, nothing"; . == 0; .)),
 	(added("patched off"; "user_space") | bound("user_space: off, at most 30"; . <= 30; .)),
 	(("vm", "host") as $scope | added("patched \($scope)"; "user_space")
-		| bound("user_space: scope \($scope), at most 390"; . <= 390; .))
+		| bound("user_space: scope \($scope), at most 375"; . <= 375; .))
 ] + [
 	# The exit that wakes the other task; the ledger is told of both switches.
 	(compared | added("compiled-out none"; "preempted")
 		| bound("preempted: compiled out, nothing"; . == 0; .)),
 	(added("patched off"; "preempted") | bound("preempted: off, at most 25"; . <= 25; .)),
 	(("vm", "host") as $scope | added("patched \($scope)"; "preempted")
-		| bound("preempted: scope \($scope), at most 380"; . <= 380; .))
+		| bound("preempted: scope \($scope), at most 360"; . <= 360; .))
 ] + [
 	# Four exits, and being put and loaded.
 	compared | added("compiled-out none"; "hlt_wakeup")
@@ -76,7 +76,7 @@ def bound($name; $ok; $figure): { $name, $ok, $figure };
 	# A total is the sum of all slots of each vCPU, or of each CPU, here of one; to see which
 	# have occurred, and to tell the guest's time from that of exits, takes all of them, too.
 	# The ledger and the VMM's share are each vCPU's in either scope.
-	(["total", $isa.total, $isa.each, 20], ["reason", 260, 24, 20], ["pair", 360, 48, 20],
+	(["total", $isa.total, $isa.each, 20], ["reason", 240, 22, 20], ["pair", 340, 45, 20],
 		["which", $isa.which, $isa.which_each, 20],
 		["state", $isa.state, $isa.each, $isa.each],
 		["vmm", 240, 60, 60]) as [$leaf, $most, $each_vm, $each_host]

@@ -721,12 +721,14 @@ down_once() {
 	[ "$status" -eq 3 ] && [ "$(wc -l <"$dir/err")" = 1 ] &&
 		[ "$(tail -n 1 "$dir/f.prom")" = 'kvm_guest_exit_stats_up 0' ]
 }
-# longest_no_more: from the second sample on, the host does not tell the longest exits
-longest_no_more() {
+# no_more EAX: from the second sample on, the signature says that of further leaves
+no_more() {
 	recorded vmx-boot vmx-ledger
-	local signature='eax=0x84010101 ebx=0x454d564b ecx=0x53746978 edx=0x73746174'
+	local signature="eax=$1 ebx=0x454d564b ecx=0x53746978 edx=0x73746174"
 	sed -i "/^# sample tsc=3600000000/a \\   0x4ffffffb 0x00: $signature" "$dir/recording"
 }
+# longest_no_more: from the second sample on, the host does not tell the longest exits
+longest_no_more() { no_more 0x84010101; }
 longest_no_more
 run "$exitstat" -m .01 5
 longest_stopped() {
@@ -958,11 +960,7 @@ no_states() {
 holds "-P: a host that tells each vCPU, but not where time goes" no_states
 
 # each_no_more: from the second sample on, the host tells no vCPU its own figures
-each_no_more() {
-	recorded vmx-boot vmx-ledger
-	local signature='eax=0x05010101 ebx=0x454d564b ecx=0x53746978 edx=0x73746174'
-	sed -i "/^# sample tsc=3600000000/a \\   0x4ffffffb 0x00: $signature" "$dir/recording"
-}
+each_no_more() { no_more 0x05010101; }
 each_no_more
 run "$exitstat" -P .01 5
 each_stopped() {
