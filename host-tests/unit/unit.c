@@ -2012,6 +2012,17 @@ static void an_exit_moves_to_its_bucket(void **state)
 	kvm_exit_stats_complete(vcpu);
 	assert_int_equal(in_bucket(vcpu, HISTOGRAM, 30, 3), 1);
 	assert_int_equal(in_buckets(vcpu, HISTOGRAM, 30), 2);
+
+	/* One that is in no bucket moves none that is. */
+	assert_int_equal(histograms("N"), 0);
+	exit_of(vcpu, 30, 3);
+	assert_int_equal(histograms("Y"), 0);
+	kvm_exit_stats_reopen(vcpu);
+	elapse(100);
+	kvm_exit_stats_complete(vcpu);
+	assert_int_equal(in_bucket(vcpu, HISTOGRAM, 30, 3), 1);
+	assert_int_equal(in_bucket(vcpu, HISTOGRAM, 30, 10), 1);
+	assert_int_equal(in_buckets(vcpu, HISTOGRAM, 30), 2);
 }
 
 /* Switched at any time, what is counted while it is on is in a bucket, and nothing else. */
