@@ -295,22 +295,15 @@ void kvm_exit_stats_vcpu_after_set_cpuid(struct kvm_vcpu *vcpu)
 			     cpuid_entry_has(entry, X86_FEATURE_HYPERVISOR);
 }
 
-static u32 kvm_exit_stats_indirect_slot(struct kvm_vcpu *vcpu)
-{
-	const struct kvm_exit_stats_isa *isa = kvm_exit_stats_isa;
-
-	return kvm_exit_stats_slot_of(isa, *vcpu->arch.exit_stats.reason &
-					   isa->mask);
-}
-
 u32 kvm_exit_stats_slot(struct kvm_vcpu *vcpu)
 {
+	const struct kvm_exit_stats_isa *isa = kvm_exit_stats_isa;
 	u32 reason = *vcpu->arch.exit_stats.reason;
 
-	if (reason < kvm_exit_stats_isa->nr_direct)
+	if (reason < isa->nr_direct)
 		return reason;
 
-	return kvm_exit_stats_indirect_slot(vcpu);
+	return kvm_exit_stats_slot_of(isa, reason & isa->mask);
 }
 
 /*
@@ -325,26 +318,22 @@ u64 kvm_exit_stats_neg_cycles_since(u64 start)
 	return start && start < now ? start - now : 0;
 }
 
-static u64 *kvm_exit_stats_bucket(struct kvm_vcpu_exit_stats *es, u32 slot,
-				  s64 neg_cycles)
+static __always_inline u64 *
+kvm_exit_stats_bucket(struct kvm_vcpu_exit_stats *es, unsigned long slot,
+		      s64 neg_cycles)
 {
-	u32 i = __fls(-(u64)neg_cycles | 1);
+	unsigned long i = __fls(-(u64)neg_cycles | 1);
 
-	return &es->histogram->buckets[slot][min(i, KVM_EXIT_STATS_NR_BUCKETS - 1u)];
+	return &es->histogram->buckets[slot][min(i, KVM_EXIT_STATS_NR_BUCKETS - 1ul)];
 }
 
-/* The exit is counted.  If there are buckets, count it in its own, too. */
-static u64 *kvm_exit_stats_count_in_bucket(struct kvm_vcpu_exit_stats *es,
-					   u32 slot, s64 neg_cycles)
+/* The exit is counted: count it in its bucket, too. */
+static __always_inline void
+kvm_exit_stats_count_in_bucket(struct kvm_vcpu_exit_stats *es,
+			       unsigned long slot, s64 neg_cycles)
 {
-	u64 *bucket;
-
-	if (!kvm_exit_stats_has_histogram(es))
-		return NULL;
-
-	bucket = kvm_exit_stats_bucket(es, slot, neg_cycles);
-	WRITE_ONCE(*bucket, *bucket + 1);
-	return bucket;
+	es->bucket = kvm_exit_stats_bucket(es, slot, neg_cycles);
+	(*es->bucket)++;
 }
 
 /*
@@ -357,7 +346,7 @@ static void kvm_exit_stats_move_bucket(struct kvm_vcpu_exit_stats *es, u32 slot)
 	u64 *to = kvm_exit_stats_bucket(es, slot, es->neg_parts);
 
 	if (to != from) {
-		WRITE_ONCE(*to, *to + 1);
+		(*to)++;
 		/* Who finds it gone from there has it in the later one. */
 		smp_store_release(from, *from - 1);
 		es->bucket = to;
@@ -392,7 +381,9 @@ static void kvm_exit_stats_account_part(struct kvm_vcpu *vcpu, s64 neg_cycles)
 
 	kvm_exit_stats_account(vcpu, slot, neg_cycles);
 	es->neg_parts = neg_cycles;
-	es->bucket = kvm_exit_stats_count_in_bucket(es, slot, neg_cycles);
+	es->bucket = NULL;
+	if (kvm_exit_stats_has_histogram(es))
+		kvm_exit_stats_count_in_bucket(es, slot, neg_cycles);
 }
 
 /* A vCPU that halts in an exit goes on with that when it is done with halting. */
@@ -402,6 +393,20 @@ void __kvm_exit_stats_vcpu_load(struct kvm_vcpu *vcpu)
 
 	if (es->ledger.state != KVM_EXIT_STATS_STATE_HALTED)
 		WRITE_ONCE(es->resumed, rdtsc());
+}
+
+/*
+ * If the histogram was off, stop() has noted no bucket, and there still is an
+ * earlier exit's.  One that would be the same does as well: to move either keeps
+ * the reason's sum.
+ */
+static bool kvm_exit_stats_is_in_bucket(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
+	u32 slot = kvm_exit_stats_slot(vcpu);
+
+	return kvm_exit_stats_has_histogram(es) &&
+	       es->bucket == kvm_exit_stats_bucket(es, slot, es->neg_parts);
 }
 
 /*
@@ -417,10 +422,11 @@ void __kvm_exit_stats_reopen(struct kvm_vcpu *vcpu)
 	start = READ_ONCE(es->start);
 	if (static_key_enabled(&kvm_exit_stats_starting) &&
 	    start != KVM_EXIT_STATS_CLOSED) {
-		/* If it was counted out of line, these are right already. */
+		/* If it was counted as a part, these are right already. */
 		if (start != KVM_EXIT_STATS_COUNTED) {
 			es->neg_parts = start > KVM_EXIT_STATS_RESUMED ? start : 0;
-			es->bucket = NULL;
+			if (!kvm_exit_stats_is_in_bucket(vcpu))
+				es->bucket = NULL;
 		}
 		WRITE_ONCE(es->resumed, rdtsc());
 		WRITE_ONCE(es->start, KVM_EXIT_STATS_RESUMED);
@@ -472,23 +478,38 @@ void __kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 	preempt_enable();
 }
 
+/* The reason is not the slot, e.g. of VMX's failed entries, or SVM's NPF. */
+static noinline void kvm_exit_stats_stop_looked_up(struct kvm_vcpu *vcpu,
+						   s64 neg_cycles, u32 reason)
+{
+	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
+	const struct kvm_exit_stats_isa *isa = kvm_exit_stats_isa;
+	u32 slot = kvm_exit_stats_slot_of(isa, reason & isa->mask);
+
+	kvm_exit_stats_account(vcpu, slot, neg_cycles);
+	if (kvm_exit_stats_has_histogram(es))
+		kvm_exit_stats_count_in_bucket(es, slot, neg_cycles);
+}
+
 /*
- * The reason is not the slot, e.g. of VMX's failed entries, or SVM's NPF, or the
- * vCPU has a histogram.
+ * The reason is to be looked up, or the vCPU has a histogram.  For the latter,
+ * account() comes last: then its only call is a tail call, and no registers are
+ * saved.
  */
 void __kvm_exit_stats_stop_indirect(struct kvm_vcpu *vcpu, s64 neg_cycles)
 {
-	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
-	u32 slot = kvm_exit_stats_slot(vcpu);
-	u64 *bucket;
+	u32 reason = *vcpu->arch.exit_stats.reason;
 
-	kvm_exit_stats_account(vcpu, slot, neg_cycles);
-	bucket = kvm_exit_stats_count_in_bucket(es, slot, neg_cycles);
-	if (bucket) {
-		es->neg_parts = neg_cycles;
-		es->bucket = bucket;
-		WRITE_ONCE(es->start, KVM_EXIT_STATS_COUNTED);
+	if (unlikely(reason >= kvm_exit_stats_isa->nr_direct)) {
+		kvm_exit_stats_stop_looked_up(vcpu, neg_cycles, reason);
+		return;
 	}
+
+	/* stop() found it on, so its memory is there: pairs with histogram_switch(). */
+	smp_rmb();
+	kvm_exit_stats_count_in_bucket(&vcpu->arch.exit_stats, reason,
+				       neg_cycles);
+	kvm_exit_stats_account(vcpu, reason, neg_cycles);
 }
 
 /* The exit is the longest of its reason since a guest has read that, or ever. */
@@ -504,11 +525,6 @@ void __kvm_exit_stats_note_longest(struct kvm_vcpu_exit_stat *reason,
 	smp_store_release(&reason->neg_recent, neg_cycles);
 }
 
-static u64 kvm_exit_stats_counter(const struct kvm_exit_stat *stat, bool cycles)
-{
-	return cycles ? -READ_ONCE(stat->neg_cycles) : READ_ONCE(stat->exits);
-}
-
 /*
  * There are no counters of totals: every exit would pay for few reads.  @size is
  * from the counters of a slot to those of the next one.
@@ -517,26 +533,20 @@ static __always_inline u64
 kvm_exit_stats_slot_or_total(const struct kvm_exit_stat *first, size_t size,
 			     u32 slot, bool cycles)
 {
-	const void *next = first, *last = next + kvm_exit_stats_isa->other * size;
-	const struct kvm_exit_stat *stat;
+	const u64 *counter = cycles ? &first->neg_cycles : &first->exits;
+	size_t stride = size / sizeof(*counter);
 	u64 sum = 0;
 
-	if (slot != TOTAL)
-		return kvm_exit_stats_counter(next + slot * size, cycles);
+	if (slot == TOTAL) {
+		const u64 *last = counter + kvm_exit_stats_isa->other * stride;
 
-	if (cycles) {
-		for (; next <= last; next += size) {
-			stat = next;
-			sum -= READ_ONCE(stat->neg_cycles);
-		}
+		for (; counter <= last; counter += stride)
+			sum += READ_ONCE(*counter);
 	} else {
-		for (; next <= last; next += size) {
-			stat = next;
-			sum += READ_ONCE(stat->exits);
-		}
+		sum = READ_ONCE(counter[slot * stride]);
 	}
 
-	return sum;
+	return cycles ? -sum : sum;
 }
 
 static u64 kvm_exit_stats_of_vcpu(const struct kvm_vcpu_exit_stats *es, u32 slot,

@@ -35,7 +35,7 @@ def bound($name; $ok; $figure): { $name, $ok, $figure };
 	   elif $exit == "npf" then $isa.npf
 	   else $isa.on + $extra end) as $most
 	| ($isa.off + $extra) as $off
-	| (if $exit == "npf" then 19 else 50 - 2 * $extra end) as $least
+	| (if $exit == "npf" then 18 else 50 - 2 * $extra end) as $least
 	| (compared | added("compiled-out none"; $exit)
 		| bound("\($exit): compiled out, nothing"; . == 0; .)),
 	  (added("patched off"; $exit)
@@ -43,7 +43,7 @@ def bound($name; $ok; $figure): { $name, $ok, $figure };
 	  (("vm", "host") as $scope | added("patched \($scope)"; $exit)
 		| bound("\($exit): scope \($scope), at most \($most)"; . <= $most; .)),
 	  (select($v | has("patched histogram cpuid")) | added("patched histogram"; $exit)
-		| bound("\($exit): with histograms, at most 40 more"; . <= $most + 40; .)),
+		| bound("\($exit): with histograms, at most 24 more"; . <= $most + 24; .)),
 	  (compared | added("unpatched tracepoints"; $exit) / added("patched vm"; $exit)
 		| bound("\($exit): the tracepoints, at least \($least) times scope vm";
 			. >= $least; .))
@@ -76,7 +76,7 @@ def bound($name; $ok; $figure): { $name, $ok, $figure };
 	# A total is the sum of all slots of each vCPU, or of each CPU, here of one; to see which
 	# have occurred, and to tell the guest's time from that of exits, takes all of them, too.
 	# The ledger and the VMM's share are each vCPU's in either scope.
-	(["total", $isa.total, $isa.each, 20], ["reason", 240, 22, 20], ["pair", 340, 45, 20],
+	(["total", $isa.total, $isa.each, 20], ["reason", 240, 20, 20], ["pair", 340, 40, 20],
 		["which", $isa.which, $isa.which_each, 20],
 		["state", $isa.state, $isa.each, $isa.each],
 		["vmm", 240, 60, 60]) as [$leaf, $most, $each_vm, $each_host]

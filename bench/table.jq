@@ -36,7 +36,7 @@ def names:
 	| { vmx: ($vmx + $both), svm: ($svm + $both) };
 def columns: [
 	["compiled-out none", "compiled out"], ["patched off", "off"],
-	["patched vm", "vm"], ["patched host", "host"],
+	["patched vm", "vm"], ["patched host", "host"], ["patched histogram", "histogram"],
 	["unpatched tracepoints", if $form == "mail" then "tracing" else "tracepoints" end],
 	["unpatched bpf", "BPF"],
 	["classic none", if $form == "mail" then "atomics" else "shared atomics" end]];
@@ -62,7 +62,8 @@ def more($m; $columns):
 
 def exits:
 	measured as $m
-	| [$m.columns[] | select($form != "mail" or .[1] != "compiled out")] as $columns
+	| [$m.columns[] | select($form != "mail" or (.[1] | IN("compiled out", "histogram") | not))]
+		as $columns
 	| "Instructions of an exit's round trip, seen by the guest, and how many more",
 	"they are with exit accounting or with what else counts exits",
 	"(Linux \($m.kernel), \($m.machine)):",

@@ -86,6 +86,8 @@ struct kvm_vcpu_exit_stats {
 	/* The exit reason, if the vendor module may overwrite its own */
 	u32 snapshot;
 	struct kvm_exit_stats_histogram *histogram;
+	/* The bucket of the last exit that was put in one, or NULL */
+	u64 *bucket;
 	/*
 	 * Written only by the thread that has the vCPU loaded.  But readers take
 	 * "neg_recent" away.
@@ -96,10 +98,8 @@ struct kvm_vcpu_exit_stats {
 
 	/* If resumed, the TSC since when cycles count, or zero. */
 	u64 resumed;
-	/* The exit's negated cycles so far, if it was counted out of line */
+	/* The exit's negated cycles so far, if it was counted as a part */
 	s64 neg_parts;
-	/* The bucket that it is in, likewise, or NULL */
-	u64 *bucket;
 	/* What kvm_cpuid() returns to a guest that reads. */
 	struct kvm_cpuid_entry2 cpuid_entry;
 
