@@ -3,7 +3,7 @@
 stats data using 3 name "ROWS" nooutput
 rows = ROWS_records
 height = 40 + 42 * rows
-load style
+load "style.gp"
 set grid noy x lt 1 lc rgb "gray" lw 0.5
 unset border
 set lmargin 25

@@ -2,7 +2,7 @@
 # Exits so far while the guest boots, stacked by reason.
 stats data using 1 name "TIME" nooutput
 height = 380
-load style
+load "style.gp"
 set xlabel "seconds of the host's clock since the first reading"
 set ylabel "exits so far"
 set xrange [0:TIME_max]
