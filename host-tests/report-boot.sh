@@ -37,6 +37,9 @@ for run in ept no-ept; do
 	holds "$run: each phase has its report" phases $run
 	holds "$run: there are samples from the start to the end" \
 		[ "$(wc -l <"$report/$run/samples.json")" -gt 10 ]
+	holds "$run: with histograms of all reasons" \
+		jq -se 'all(.[].reasons[]; .name == "OTHER" or .histogram)' \
+		"$report/$run/samples.json"
 done
 holds "only with EPT are there EPT violations" more EPT_VIOLATION ept no-ept
 holds "without EPT there are more page faults" more EXCEPTION_NMI no-ept ept

@@ -82,8 +82,8 @@ for run in "ept", "no-ept":
         near = {"%.*f%s" % (unit > 1, n / unit + d, suffix) for d in (-0.001, 0.001)}
         assert near & set(texts) or name not in texts, f"{name} {n}"' "$dir/one" "$1" "$2"
 }
-holds "the chart of exits shows them" charted exits 6
-holds "the chart of cycles shows them" charted cycles 7
+holds "the chart of exits shows them" charted exits 8
+holds "the chart of cycles shows them" charted cycles 9
 # shellcheck disable=SC2317 # holds calls it
 same() {
 	page two && "$top/scripts/report-page" "$dir/two" &&
@@ -100,7 +100,7 @@ other() {
 holds "other samples make another" other
 # charts NAME: how many a page has
 charts() { grep -c '^<svg' "$dir/$1/index.html"; }
-holds "eight charts" [ "$(charts one)" = 8 ]
+holds "ten charts" [ "$(charts one)" = 10 ]
 # The table's shares of the states are those of the ledgers, which add up.
 # shellcheck disable=SC2317 # holds calls it
 shares() {
@@ -125,11 +125,81 @@ older() {
 	page older && : >"$dir/older/ledger.svg" &&
 		sed -i 's/"ledger":{[^}]*},//' "$dir/older"/*/*.json &&
 		! grep -q '"ledger"' "$dir/older"/*/*.json &&
-		"$top/scripts/report-page" "$dir/older" && [ "$(charts older)" = 6 ] &&
+		"$top/scripts/report-page" "$dir/older" && [ "$(charts older)" = 8 ] &&
 		[ ! -e "$dir/older/ledger.svg" ] &&
 		! grep -q 'Where the time goes' "$dir/older/index.html"
 }
 holds "a host without the ledger has no chart of it" older
+# A heat map's boxes are those of the buckets with exits, and the colour of each is where the key
+# above has it, which goes from the lowest rate of both runs to 5 % above the highest.
+# shellcheck disable=SC2317 # holds calls it
+heat() {
+	"${python[@]}" 'import json, math, re, sys
+dir, runs = sys.argv[1], ("ept", "no-ept")
+charts = re.findall("<svg.*?</svg>", open(dir + "/index.html").read(), re.S)[6:8]
+rates, boxes, keys, texts = {}, {}, {}, {}
+for run, chart in zip(runs, charts, strict=True):
+    for i, line in enumerate(list(open(f"{dir}/{run}/samples.json"))[1:]):
+        sample = json.loads(line)
+        for bucket, n in enumerate(map(sum, zip(*[r["histogram"] for r in sample["reasons"]]))):
+            if n:
+                rates[run, i, bucket] = n / sample["elapsed"]
+    drawn = re.findall("polygon fill = .(rgb.*?). points = .(.*?) ./", chart)
+    drawn = [([*map(int, re.findall("[0-9]+", colour))], [*map(float, re.split("[ ,]", points))])
+             for colour, points in drawn]
+    boxes[run] = [box for box in drawn if box[1][1] > 100]
+    keys[run] = [box for box in drawn if box[1][1] < 100]
+    # A little below 1K, which is where bucket 10 begins
+    texts[run] = float(re.search("([0-9.]*)[)][^<]*<text><tspan[^>]*>1K<", chart)[1])
+lowest = min(rates.values())
+scale = math.log(max(rates.values()) * 1.05 / lowest)
+shown = {}
+for run in runs:
+    columns = sorted({at[0] for _, at in boxes[run]})
+    begin, end = min(at[0] for _, at in keys[run]), max(at[2] for _, at in keys[run])
+    for colour, at in boxes[run]:
+        _, where = min(keys[run], key=lambda box: math.dist(box[0], colour))
+        rate = lowest * math.exp(scale * ((where[0] + where[2]) / 2 - begin) / (end - begin))
+        bucket = 10 + round((texts[run] - at[1]) / (at[1] - at[5]))
+        shown[run, columns.index(at[0]), bucket] = rate
+assert shown.keys() == rates.keys(), shown.keys() ^ rates.keys()
+for at, rate in rates.items():
+    assert abs(math.log(shown[at] / rate)) < 0.06, (at, rate, shown[at])' "$dir/one"
+}
+holds "the heat maps show the buckets" heat
+# shellcheck disable=SC2317 # holds calls it
+durations() {
+	"${python[@]}" 'import json, math, re, sys
+dir = sys.argv[1]
+page = open(dir + "/index.html").read().split("<h2>How long exits take</h2>")[1].split("<h2>")[0]
+rows = [[re.sub("<[^>]*>", "", cell) for cell in re.findall("<t[hd][^>]*>.*?</t[hd]>", row)]
+        for row in page.split("<tr>") if "scope=\"row\"" in row]
+assert len(rows) == 8, rows
+for run, shown in ("ept", rows[:4]), ("no-ept", rows[4:]):
+    for row in shown:
+        reasons = json.load(open(f"{dir}/{run}/{row[0]}.json"))["reasons"]
+        # Each exit by its bucket, the shortest first
+        buckets = map(sum, zip(*[reason["histogram"] for reason in reasons]))
+        exits = [bucket for bucket, n in enumerate(buckets) for _ in range(n)]
+        for share, cell in zip((500, 990, 999), row[1:4]):
+            limit = 2 << exits[math.ceil(share * len(exits) / 1000) - 1]
+            limit = f"{limit // 1024}K" if limit >= 1024 else str(limit)
+            assert cell == "&lt; " + limit, (run, row, share, limit)
+        longest = max(reasons, key=lambda reason: reason["max_cycles"])
+        longest = [format(longest["max_cycles"], ","), longest["name"]]
+        assert row[4:] == longest, (run, row, longest)' "$dir/one"
+}
+holds "how long exits take is what the phases' reports say" durations
+# shellcheck disable=SC2317 # holds calls it
+no_histogram() {
+	page no-histogram && : >"$dir/no-histogram/heat.svg" &&
+		sed -Ei 's/,"histogram":(null|\[[^]]*\])//g' "$dir/no-histogram"/*/*.json &&
+		! grep -q '"histogram"' "$dir/no-histogram"/*/*.json &&
+		"$top/scripts/report-page" "$dir/no-histogram" &&
+		[ "$(charts no-histogram)" = 8 ] && [ ! -e "$dir/no-histogram/heat.svg" ] &&
+		! grep -q 'How long exits take' "$dir/no-histogram/index.html"
+}
+holds "nor one without histograms of those" no_histogram
 # shellcheck disable=SC2317 # holds calls it
 well_formed() {
 	"${python[@]}" 'import re, sys, xml.dom.minidom
@@ -151,6 +221,7 @@ assert any(sys.argv[2] in t.toxml() for t in texts), "it has no key"' "$dir/one/
 holds "the picture for other pages is well-formed and has a key" \
 	picture picture.svg "other reasons"
 holds "and so is the ledger's" picture ledger.svg waiting
+holds "and the heat map's" picture heat.svg "exits per second"
 unknown=$(sed 's/<[^>]*>//g' "$dir/one/index.html" | grep -cwiE 'null|nan|inf|undefined' || true)
 holds "nothing is unknown" [ "$unknown" = 0 ]
 holds "says what a cycle is on an emulated machine" \

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The data of one chart, tab-separated, from the figures.
-#   jq -r --arg chart boot|time|ledger|phases|exits|cycles --arg run ID -f chart-data.jq \
+#   jq -r --arg chart boot|time|ledger|heat|phases|exits|cycles --arg run ID -f chart-data.jq \
 #      figures.json
 def bands: .colours | map(.name);
 # How often each band's reasons, from {NAME: exits}, and exitstat's own CPUIDs
@@ -27,6 +27,13 @@ bands as $bands | .colours as $colours
 		[.samples[] | select(.shares)]
 		| (.[] | [.begin] + (.shares | cumulated)),
 		  (.[-1:][] | [.end] + (.shares | map(0)))
+	  elif $chart == "heat" then
+		# A line per bucket with exits: its time, up to the next sample's lest there be a
+		# gap, its cycles, for the logarithm at least 1, and exits per second
+		[.samples, .samples[1:]] | transpose[] | (.[1].begin // .[0].end) as $until
+		| .[0] | select(.buckets) | .buckets as $buckets
+		| range($buckets | length) as $i | select($buckets[$i] > 0)
+		| [.begin, $until, ($i | exp2), ($i + 1 | exp2), $buckets[$i] / .elapsed]
 	  else
 		(.samples[] | .elapsed as $s | .own as $own | [.begin] + (.reasons | exits_by_name
 			| banded($bands; $own) | map(. / $s) | cumulated)),

@@ -15,6 +15,17 @@ def shares: .ledger as $of
 	| if $of == null then null
 	  else [states[].name | $of["\(ascii_downcase)_ns"]] | add as $all
 		| if $all == 0 then null else map(100 * . / $all) end end;
+# How many exits, for whichever reason, are in each bucket; null if the host does not tell
+def buckets: [.reasons[].histogram | select(.)]
+	| if . == [] then null else transpose | map(add) end;
+# Of which bucket is the exit that is as long as so many per mille of all, or longer?
+def quantile($per_mille): . as $of | (add * $per_mille / 1000 | ceil) as $exit
+	| first(range(length) | select($of[:. + 1] | add >= $exit));
+# How long exits took: the buckets with the quantiles, and the longest one
+def durations: buckets as $buckets
+	| if $buckets == null then null else {
+		quantiles: [500, 990, 999 | . as $per_mille | $buckets | quantile($per_mille)],
+		longest: (.reasons | max_by(.max_cycles) | {name, cycles: .max_cycles})} end;
 def own_name: "CPUID by exitstat";
 def rest_name: "other reasons";
 
@@ -48,7 +59,8 @@ def run: . as $run
 	  then error("\(.id): the counters were restarted") else . end
 	| (.samples[0].time - .samples[0].elapsed) as $start
 	| (.samples | map({begin: (.time - .elapsed - $start), end: (.time - $start), elapsed,
-		own: .own_cpuids, exits: .total.exits, reasons, shares: shares})) as $samples
+		own: .own_cpuids, exits: .total.exits, reasons, shares: shares,
+		buckets: buckets})) as $samples
 	| (.host | snapshots) as $boot
 	| {id, title, vcpus: [.samples[].vcpus | select(.)][0],
 	   interval: ([.samples[1:][].elapsed] | sort | .[length / 2 | floor]),
@@ -65,7 +77,7 @@ def run: . as $run
 		   exits: $r.total.exits, cycles: $r.total.cycles, $own,
 		   without_own: (([$r.total.exits - $own, 0] | max) / $r.elapsed),
 		   defined: ($r.reasons | length), reasons: ([$r] | by_reason | happened),
-		   shares: ($r | shares),
+		   shares: ($r | shares), durations: ($r | durations),
 		   rate: ($r.total.exits / $r.elapsed),
 		   lowest: ($rates | min), highest: ($rates | max)}],
 	   samples: $samples[1:], boot: $boot, quarters: ($boot | quarters)};

@@ -66,6 +66,15 @@ def left: "<td class=\"text\">\(.)</td>";
   def ledger_table: table(""; ["<Phase"] + ($f.states | map(.name | cap));
 	.phases | map(ledger_row) | join("\n"));
   def has_ledger: any(.samples[]; .shares);
+  # A bucket's upper bound, which the last one has not, in exitstat's words
+  def power_of_two: "\(. % 10 | exp2)\(["", "K", "M", "G"][. / 10 | floor])";
+  def quantile: if . < 31 then "&lt; \(. + 1 | power_of_two)" else "≥ \(power_of_two)" end;
+  def durations_row: "<tr>" + (.name | esc | th)
+	+ (.durations | (.quantiles | map(quantile | td) | join(""))
+		+ (.longest.cycles | n | td) + (.longest.name | reason | left)) + "</tr>";
+  def durations_table: table(" class=\"narrow\""; ["<Phase", "p50", "p99", "p99.9", "Longest",
+		"<Its reason"]; .phases | map(durations_row) | join("\n"));
+  def has_durations: any(.samples[]; .buckets);
   def reason_row($whole): "<tr>" + (.name | reason | th)
 	+ ([(.exits | n), of(.exits; $whole.exits), (.cycles | n),
 		of(.cycles; $whole.cycles), (.cycles / .exits | n)] | map(td) | join("")) + "</tr>";
@@ -169,6 +178,16 @@ def left: "<td class=\"text\">\(.)</td>";
 	([$with, $without][] | select(has_ledger)
 		| chart("ledger-\(.id)"; "\(.title | cap): shares of the vCPUs’ time, "
 			+ "in each interval of \(.interval | ms)."), ledger_table)),
+  (select(any($with, $without; has_durations)) | "<h2>How long exits take</h2>",
+	"<p>How many exits per second took how many cycles, for whichever reason. A row of the "
+	+ "charts is for those from one power of two to the next; K and M are powers of 1024. "
+	+ "exitstat’s own CPUIDs are among them, too.</p>",
+	([$with, $without][] | select(has_durations)
+		| chart("heat-\(.id)"; "From the first process on, \(.title | esc): "
+			+ "exits per second by their cycles, in each interval of "
+			+ "\(.interval | ms)."), durations_table),
+	"<p class=\"small\">p50, p99, p99.9: at least 50, 99, 99.9\u00a0% of the phase’s exits "
+	+ "took less than that. Longest: the cycles of the one that took the most.</p>"),
   "<h2>By reason</h2>",
   chart("exits"; "Exits in boot and all phases: full colour with \($ept), pale without."),
   chart("cycles"; "Cycles in boot and all phases: full colour with \($ept), pale without."),
