@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A phase of the recorded demo, held for half an hour, as what Prometheus' rules are tested on.
-#   jq --arg phase NAME --argjson ledger true|false --arg alerts "NAME..." -f demo.jq \
+#   jq -L . --arg phase NAME --argjson ledger true|false --arg alerts "NAME..." -f demo.jq \
 #      recordings/RUN.json
-# In recordings/, a line is what "exitstat --json" said of a phase of make report.
-# With ledger false, the host is an older one, which tells no time.  "alerts" are those that have to
-# fire, and no others.
+# In recordings/, a line is what "exitstat --json -m --histogram" said of a phase of make report.
+# With ledger false, the host is an older one, which tells no time, nor how long exits take.
+# "alerts" are those that have to fire, and no others.
+include "buckets";
 def states: ["guest", "exits", "vmm", "halted", "waiting", "asleep"];
 def labelled: to_entries | map("\(.key)=\"\(.value)\"") | join(",");
 def series($metric; $labels; $values):
 	{series: "\($metric){\({instance: "guest"} + $labels | labelled)}", $values};
 def ratio($by; $metric): "instance_\($by):kvm_guest_\($metric):ratio_rate5m";
+def durations: "instance_reason:kvm_guest_exit_duration_cycles:quantile_rate5m";
 # In the end, EXPR has these samples
 def then_has($expr; $exp_samples): {eval_time: "25m", $expr, $exp_samples};
 # or is a number, but for what binary fractions lack
@@ -21,9 +23,12 @@ first(inputs, . | select(.name == $phase)) | .report
 # A scrape every 15 seconds, with what came together in each second of the one vCPU
 | ($times.elapsed_ns / 1e9) as $seconds
 | ([states[] | $times["\(.)_ns"]] | add) as $whole
-| def counted($metric; $labels; $count): series("kvm_guest_\($metric)_total"; {$scope} + $labels;
+| def counted($metric; $labels; $count): series("kvm_guest_\($metric)"; {$scope} + $labels;
 	"0+\($count / $seconds * 15)x120");
   def by_reason($metric; count): $reasons[] | counted($metric; {reason: .name}; count);
+  def occurred: $reasons[] | select(.exits > 0);
+  def quantiles: [occurred | {name} + ({q: "0.5", bound: .p50_cycles},
+		{q: "0.99", bound: .p99_cycles}, {q: "0.999", bound: .p999_cycles})];
 {
 	rule_files: ["exitstat.rules.yml"],
 	tests: [{
@@ -32,12 +37,14 @@ first(inputs, . | select(.name == $phase)) | .report
 		input_series: [
 			series("kvm_guest_exit_stats_up"; {}; "1x120"),
 			series("node_cpu_seconds_total"; {cpu: "0", mode: "idle"}; "0x120"),
-			by_reason("exits"; .exits),
-			by_reason("exit_cycles"; .cycles),
+			by_reason("exits_total"; .exits),
+			by_reason("exit_cycles_total"; .cycles),
 			if $ledger then
-				by_reason("vmm_seconds"; (.vmm_ns // 0) / 1e9),
-				(states[] | counted("vcpu_seconds"; {state: .};
-					$times["\(.)_ns"] / 1e9))
+				by_reason("vmm_seconds_total"; (.vmm_ns // 0) / 1e9),
+				(states[] | counted("vcpu_seconds_total"; {state: .};
+					$times["\(.)_ns"] / 1e9)),
+				(occurred | .name as $reason | buckets
+				| counted("exit_duration_cycles_bucket"; {$reason, le}; .count))
 			else empty end
 		],
 		promql_expr_test: [
@@ -50,7 +57,12 @@ first(inputs, . | select(.name == $phase)) | .report
 					$times["\(.)_ns"] / $whole)),
 				then_is(ratio("reason"; "exit_cycles"); $times.exits_ns / $whole),
 				then_is(ratio("reason"; "vmm_seconds");
-					([$reasons[].vmm_ns // 0] | add) / $whole)
+					([$reasons[].vmm_ns // 0] | add) / $whole),
+				# The same bucket as in exitstat, by its bound; and no others
+				then_is("count(\(durations))"; quantiles | length),
+				(quantiles[] | then_is("count(\(durations){reason=\"\(.name)\","
+					+ "quantile=\"\(.q)\"} <= \(.bound)"
+					+ " > \((.bound - 1) / 2))"; 1))
 			else
 				then_has("{__name__=~\"instance_(state|reason):.+\"}"; [])
 			end
