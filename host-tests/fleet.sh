@@ -151,6 +151,13 @@ portable() {
 		and all(. == "${datasource}")' "$fleet/dashboard.json"
 }
 holds "it reads whichever Prometheus is chosen" portable
+# shellcheck disable=SC2317 # holds calls it
+honest() {
+	jq -e '[.panels[] | select(.type | IN("timeseries", "heatmap")).fieldConfig.defaults]
+		| length == 6 and all(.noValue | startswith("The host does not tell"))' \
+		"$fleet/dashboard.json"
+}
+holds "panels say so of hosts that do not tell" honest
 # The picture of it is what it shows of the recorded demo.
 # shellcheck disable=SC2317 # holds calls it
 pictured() {
