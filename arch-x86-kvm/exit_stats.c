@@ -327,30 +327,25 @@ kvm_exit_stats_bucket(struct kvm_vcpu_exit_stats *es, unsigned long slot,
 	return &es->histogram->buckets[slot][min(i, KVM_EXIT_STATS_NR_BUCKETS - 1ul)];
 }
 
-/* The exit is counted: count it in its bucket, too. */
-static __always_inline void
-kvm_exit_stats_count_in_bucket(struct kvm_vcpu_exit_stats *es,
-			       unsigned long slot, s64 neg_cycles)
-{
-	es->bucket = kvm_exit_stats_bucket(es, slot, neg_cycles);
-	(*es->bucket)++;
-}
-
 /*
- * More cycles of an exit became known: it may belong into a later bucket.  Who
- * reads one after the other may find it in both, but never in none.
+ * More cycles of an exit became known: it may belong in a later bucket.  Who
+ * reads the earlier one first may find it in both, but never in none.
+ *
+ * If it isn't there, as the histogram has been off since the exit, an earlier
+ * exit that was moves in its place, or none: the sum of the buckets stays.
  */
-static void kvm_exit_stats_move_bucket(struct kvm_vcpu_exit_stats *es, u32 slot)
+static void kvm_exit_stats_move_bucket(struct kvm_vcpu_exit_stats *es, u32 slot,
+				       s64 neg_parts)
 {
-	u64 *from = es->bucket;
-	u64 *to = kvm_exit_stats_bucket(es, slot, es->neg_parts);
+	u64 *from = kvm_exit_stats_bucket(es, slot, es->neg_parts);
+	u64 *to = kvm_exit_stats_bucket(es, slot, neg_parts);
 
-	if (to != from) {
-		(*to)++;
-		/* Who finds it gone from there has it in the later one. */
-		smp_store_release(from, *from - 1);
-		es->bucket = to;
-	}
+	if (to == from || !*from)
+		return;
+
+	WRITE_ONCE(*to, *to + 1);
+	/* Who finds it gone from there has it in the later one. */
+	smp_store_release(from, *from - 1);
 }
 
 /* The exit is counted already: add its cycles since it was resumed. */
@@ -358,7 +353,7 @@ static void kvm_exit_stats_add_resumed(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
 	u32 slot = kvm_exit_stats_slot(vcpu);
-	u64 neg_cycles;
+	s64 neg_cycles, neg_parts;
 
 	/* If accounting is being switched off, "resumed" may be stale. */
 	if (!static_key_enabled(&kvm_exit_stats_enabled))
@@ -368,22 +363,22 @@ static void kvm_exit_stats_add_resumed(struct kvm_vcpu *vcpu)
 	es->reasons[slot].stat.neg_cycles += neg_cycles;
 	this_cpu_add(kvm_cpu_exit_stats.reasons[slot].neg_cycles, neg_cycles);
 
-	es->neg_parts += neg_cycles;
-	kvm_exit_stats_note_longest(&es->reasons[slot], es->neg_parts);
-	if (es->bucket)
-		kvm_exit_stats_move_bucket(es, slot);
+	neg_parts = es->neg_parts + neg_cycles;
+	kvm_exit_stats_note_longest(&es->reasons[slot], neg_parts);
+	if (kvm_exit_stats_has_histogram(es))
+		kvm_exit_stats_move_bucket(es, slot, neg_parts);
+	es->neg_parts = neg_parts;
 }
 
-static void kvm_exit_stats_account_part(struct kvm_vcpu *vcpu, s64 neg_cycles)
+static noinline void kvm_exit_stats_count(struct kvm_vcpu *vcpu, s64 neg_cycles)
 {
 	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
 	u32 slot = kvm_exit_stats_slot(vcpu);
 
 	kvm_exit_stats_account(vcpu, slot, neg_cycles);
-	es->neg_parts = neg_cycles;
-	es->bucket = NULL;
 	if (kvm_exit_stats_has_histogram(es))
-		kvm_exit_stats_count_in_bucket(es, slot, neg_cycles);
+		(*kvm_exit_stats_bucket(es, slot, neg_cycles))++;
+	es->neg_parts = neg_cycles;
 }
 
 /* A vCPU that halts in an exit goes on with that when it is done with halting. */
@@ -393,20 +388,6 @@ void __kvm_exit_stats_vcpu_load(struct kvm_vcpu *vcpu)
 
 	if (es->ledger.state != KVM_EXIT_STATS_STATE_HALTED)
 		WRITE_ONCE(es->resumed, rdtsc());
-}
-
-/*
- * If the histogram was off, stop() has noted no bucket, and there still is an
- * earlier exit's.  One that would be the same does as well: to move either keeps
- * the reason's sum.
- */
-static bool kvm_exit_stats_is_in_bucket(struct kvm_vcpu *vcpu)
-{
-	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
-	u32 slot = kvm_exit_stats_slot(vcpu);
-
-	return kvm_exit_stats_has_histogram(es) &&
-	       es->bucket == kvm_exit_stats_bucket(es, slot, es->neg_parts);
 }
 
 /*
@@ -422,12 +403,9 @@ void __kvm_exit_stats_reopen(struct kvm_vcpu *vcpu)
 	start = READ_ONCE(es->start);
 	if (static_key_enabled(&kvm_exit_stats_starting) &&
 	    start != KVM_EXIT_STATS_CLOSED) {
-		/* If it was counted as a part, these are right already. */
-		if (start != KVM_EXIT_STATS_COUNTED) {
+		/* If it was counted as a part, it is in "neg_parts" already. */
+		if (start != KVM_EXIT_STATS_COUNTED)
 			es->neg_parts = start > KVM_EXIT_STATS_RESUMED ? start : 0;
-			if (!kvm_exit_stats_is_in_bucket(vcpu))
-				es->bucket = NULL;
-		}
 		WRITE_ONCE(es->resumed, rdtsc());
 		WRITE_ONCE(es->start, KVM_EXIT_STATS_RESUMED);
 	}
@@ -448,8 +426,8 @@ void __kvm_exit_stats_vcpu_put(struct kvm_vcpu *vcpu)
 		 */
 		if (start < es->new_tsc && start < vcpu->arch.last_host_tsc)
 			start = 0;
-		kvm_exit_stats_account_part(vcpu,
-					    kvm_exit_stats_neg_cycles_since(start));
+		kvm_exit_stats_count(vcpu,
+				     kvm_exit_stats_neg_cycles_since(start));
 		WRITE_ONCE(es->start, KVM_EXIT_STATS_RESUMED);
 	} else if (kvm_exit_stats_is_resumed(start)) {
 		kvm_exit_stats_add_resumed(vcpu);
@@ -469,7 +447,7 @@ void __kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 	preempt_disable();
 	start = READ_ONCE(es->start);
 	if (kvm_exit_stats_is_open(start))
-		kvm_exit_stats_account_part(vcpu, 0);
+		kvm_exit_stats_count(vcpu, 0);
 	else if (kvm_exit_stats_is_resumed(start))
 		kvm_exit_stats_add_resumed(vcpu);
 	else
@@ -478,38 +456,26 @@ void __kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 	preempt_enable();
 }
 
-/* The reason is not the slot, e.g. of VMX's failed entries, or SVM's NPF. */
-static noinline void kvm_exit_stats_stop_looked_up(struct kvm_vcpu *vcpu,
-						   s64 neg_cycles, u32 reason)
-{
-	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
-	const struct kvm_exit_stats_isa *isa = kvm_exit_stats_isa;
-	u32 slot = kvm_exit_stats_slot_of(isa, reason & isa->mask);
-
-	kvm_exit_stats_account(vcpu, slot, neg_cycles);
-	if (kvm_exit_stats_has_histogram(es))
-		kvm_exit_stats_count_in_bucket(es, slot, neg_cycles);
-}
-
 /*
- * The reason is to be looked up, or the vCPU has a histogram.  For the latter,
- * account() comes last: then its only call is a tail call, and no registers are
- * saved.
+ * The reason is not the slot, e.g. of VMX's failed entries, or SVM's NPF, or the
+ * vCPU has a histogram.
  */
 void __kvm_exit_stats_stop_indirect(struct kvm_vcpu *vcpu, s64 neg_cycles)
 {
-	u32 reason = *vcpu->arch.exit_stats.reason;
+	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
 
-	if (unlikely(reason >= kvm_exit_stats_isa->nr_direct)) {
-		kvm_exit_stats_stop_looked_up(vcpu, neg_cycles, reason);
-		return;
+	if (kvm_exit_stats_has_histogram(es)) {
+		u32 reason = *es->reason;
+
+		/* That no call follows account() saves saving registers. */
+		if (likely(reason < kvm_exit_stats_isa->nr_direct)) {
+			(*kvm_exit_stats_bucket(es, reason, neg_cycles))++;
+			kvm_exit_stats_account(vcpu, reason, neg_cycles);
+			return;
+		}
 	}
 
-	/* stop() found it on, so its memory is there: pairs with histogram_switch(). */
-	smp_rmb();
-	kvm_exit_stats_count_in_bucket(&vcpu->arch.exit_stats, reason,
-				       neg_cycles);
-	kvm_exit_stats_account(vcpu, reason, neg_cycles);
+	kvm_exit_stats_count(vcpu, neg_cycles);
 }
 
 /* The exit is the longest of its reason since a guest has read that, or ever. */

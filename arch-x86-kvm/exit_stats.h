@@ -29,7 +29,8 @@
  * Each vCPU has one.  Its state is what "start" holds:
  *
  *   closed   There is nothing to account.  CLOSED: the last exit is not
- *            counted, or there was none.  COUNTED, or negated cycles: it is.
+ *            counted, or there was none.  COUNTED, or negated cycles, which are
+ *            never as few: it is.
  *   open     The TSC at the VM exit, which is below bit 62.
  *   resumed  RESUMED: the exit is counted, but KVM isn't done with it: the vCPU
  *            was put meanwhile, or user space was asked for something.  What
@@ -309,7 +310,7 @@ static __always_inline void kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 	/* This is CLOSED, i.e. one cycle, if drop_intervals() just wrote it. */
 	neg_cycles = READ_ONCE(vcpu->arch.exit_stats.start);
 	reason = *vcpu->arch.exit_stats.reason;
-	/* If the histogram goes on meanwhile, this exit may not be in it yet. */
+	/* If the histogram goes on meanwhile, this exit is not put into it. */
 	if (unlikely(reason >= data_race(vcpu->arch.exit_stats.nr_direct))) {
 		__kvm_exit_stats_stop_indirect(vcpu, neg_cycles);
 		return;

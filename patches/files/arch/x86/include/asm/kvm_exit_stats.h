@@ -86,8 +86,6 @@ struct kvm_vcpu_exit_stats {
 	/* The exit reason, if the vendor module may overwrite its own */
 	u32 snapshot;
 	struct kvm_exit_stats_histogram *histogram;
-	/* The bucket of the last exit that was put in one, or NULL */
-	u64 *bucket;
 	/*
 	 * Written only by the thread that has the vCPU loaded.  But readers take
 	 * "neg_recent" away.
@@ -98,7 +96,7 @@ struct kvm_vcpu_exit_stats {
 
 	/* If resumed, the TSC since when cycles count, or zero. */
 	u64 resumed;
-	/* The exit's negated cycles so far, if it was counted as a part */
+	/* If resumed or COUNTED, the exit's negated cycles so far */
 	s64 neg_parts;
 	/* What kvm_cpuid() returns to a guest that reads. */
 	struct kvm_cpuid_entry2 cpuid_entry;
