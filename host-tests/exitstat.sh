@@ -659,6 +659,18 @@ adds() {
 		grep -v '^[0-9,]*a[0-9,]*$'
 }
 prints "-m in metrics" max-metrics.txt adds -m -P
+# left_out OPTION...: without the first one, metrics are the same, and of a host that serves
+left_out() { [ -z "$(adds "$@")" ] && grep -x 'kvm_guest_exit_stats_up 1' "$dir/without"; }
+# cpuids OPTION...: how many CPUIDs are in three reports' exits
+cpuids() {
+	"$exitstat" --prometheus "$@" -o "$dir/f.prom" .01 3 &&
+		sed -n 's/^kvm_guest_exits_total{.*"CPUID"} //p' "$dir/f.prom"
+}
+# metrics COUNT OPTION...: of so many reports, the last one is of a host that serves
+metrics() {
+	"$exitstat" --prometheus "${@:2}" -o "$dir/f.prom" .01 "$1" &&
+		grep -x 'kvm_guest_exit_stats_up 1' "$dir/f.prom"
+}
 # longest FILTER ARGUMENT...: it is true of the reasons' and the total's maxima, an object a report
 longest() {
 	local filter=$1
@@ -708,24 +720,31 @@ fails "-m: on an older host, of each vCPU" 3 'does not tell the longest exits' "
 fails "-m: on an older host, a command is not run" 3 'does not tell the longest' \
 	"$exitstat" -m -- touch "$dir/ran"
 holds "it is not run" [ ! -e "$dir/ran" ]
+holds "-m: on an older host, metrics are the others" left_out -m
+recorded vmx-boot vmx-ledger
+sed -i 's/eax=0x85010101/eax=0x84010101/' "$dir/recording"
+holds "-m: of each vCPU, too" left_out -m -P
+sed -i '/^# sample tsc=36/,$d' "$dir/recording"
+echo "# counting 10" >>"$dir/recording"
+holds "own CPUIDs: then -m takes none" eval '[ "$(cpuids -mP)" = "$(cpuids -P)" ]'
 recorded vmx-boot vmx-ledger
 sed -i 's/eax=0x85010101/eax=0x85020101/' "$dir/recording"
 fails "-m: in scope host" 3 'in scope host, .* each vCPU alone; add -P$' "$exitstat" -m
 holds "-m: in scope host, of each vCPU" eval '"$exitstat" --json -mP .01 2 | jq -es "
 	[.[].per_vcpu[].max_cycles] == [2100000, 90000, 2400000, 1900000]
 	and .[0].total.max_cycles == 2100000"'
+holds "-m: in scope host, metrics are the others" left_out -m
 gauges_of_host() { adds -m -P | grep -v '^> # ' | cut -d'{' -f1 | uniq -c | xargs; }
 holds "-m: in scope host, metrics" grep -x '2 > kvm_guest_vcpu_exit_max_cycles' <(gauges_of_host)
-# down_once: metrics are, and why is said once
-down_once() {
-	[ "$status" -eq 3 ] && [ "$(wc -l <"$dir/err")" = 1 ] &&
-		[ "$(tail -n 1 "$dir/f.prom")" = 'kvm_guest_exit_stats_up 0' ]
+# signs EAX TSC: from that sample on, the signature says that of further leaves
+signs() {
+	local signature="eax=$1 ebx=0x454d564b ecx=0x53746978 edx=0x73746174"
+	sed -i "/^# sample tsc=$2/a \\   0x4ffffffb 0x00: $signature" "$dir/recording"
 }
-# no_more EAX: from the second sample on, the signature says that of further leaves
+# no_more EAX: so it does from the second sample on
 no_more() {
 	recorded vmx-boot vmx-ledger
-	local signature="eax=$1 ebx=0x454d564b ecx=0x53746978 edx=0x73746174"
-	sed -i "/^# sample tsc=3600000000/a \\   0x4ffffffb 0x00: $signature" "$dir/recording"
+	signs "$1" 3600000000
 }
 # longest_no_more: from the second sample on, the host does not tell the longest exits
 longest_no_more() { no_more 0x84010101; }
@@ -736,8 +755,17 @@ longest_stopped() {
 		[ "$(grep -c ' total ' "$dir/out")" = 1 ]
 }
 also "-m: not told any more between two reports" longest_stopped
-run "$exitstat" --prometheus -m -o "$dir/f.prom" .01 4
-also "-m: metrics then are down, which is said once" down_once
+no_gauges() { metrics 2 -mP && ! grep max_cycles "$dir/f.prom"; }
+holds "-m: metrics then are the others" no_gauges
+signs 0x85010101 10800000000
+# What came meanwhile is read then, though it stands still.
+gauges_again() {
+	metrics 3 -mP &&
+		grep -x 'kvm_guest_exit_max_cycles{.*"EPT_VIOLATION"} 2100000' "$dir/f.prom" &&
+		grep -x 'kvm_guest_exit_max_cycles{.*"IO_INSTRUCTION"} 2400000' "$dir/f.prom" &&
+		grep -x 'kvm_guest_vcpu_exit_max_cycles{.*"0"} 2400000' "$dir/f.prom"
+}
+holds "-m: told again, they are there again" gauges_again
 rm -f "$dir/f.prom"
 
 # Histograms
@@ -841,6 +869,7 @@ recorded vmx-boot
 further 5
 fails "--histogram: on an older host" 3 'does not tell how long .* newer KVM$' \
 	"$exitstat" --histogram
+holds "--histogram: on an older host, metrics are the others" left_out --histogram
 sed -i 's/eax=0x85/eax=0x86/' "$dir/recording"
 fails "--histogram: on a host that has them off" 3 'exit_stats_histogram=Y$' "$exitstat" --histogram
 also "that is one line" [ "$(wc -l <"$dir/err")" = 1 ]
@@ -849,20 +878,50 @@ fails "--histogram: and then a command is not run" 3 'exit_stats_histogram=Y$' \
 holds "it isn't" [ ! -e "$dir/ran" ]
 fails "--histogram: nor is it told of a reason without exits" 3 'exit_stats_histogram=Y$' \
 	"$exitstat" --histogram=TRIPLE_FAULT
-run "$exitstat" --prometheus --histogram
-also "--histogram: and metrics are down" grep -x 'kvm_guest_exit_stats_up 0' "$dir/out"
+holds "--histogram: metrics are the others" left_out --histogram
+holds "--histogram: nor do they have a reason without exits" left_out --histogram=TRIPLE_FAULT \
+	-ar TRIPLE_FAULT
+echo "# counting 10" >>"$dir/recording"
+holds "own CPUIDs: while they are off, metrics take 1, and 1 more before the first report" \
+	eval '[ $(($(cpuids --histogram) - $(cpuids))) = 4 ]'
 recorded vmx-boot vmx-histogram
 sed -i 's/eax=0x86010101/eax=0x86020101/' "$dir/recording"
 fails "--histogram: in scope host" 3 'in scope host, .* whoever runs it for scope vm$' \
 	"$exitstat" --histogram
-# histogram_no_more: from the second sample on, the host has histograms off
-histogram_no_more() {
+holds "--histogram: in scope host, metrics are the others" left_out --histogram
+# switched OFF ON: histograms are off from the sample of the one TSC to that of the other one
+switched() {
 	recorded vmx-boot vmx-histogram
-	local undefined='eax=0x00000000 ebx=0x00000000 ecx=0x00000000 edx=0xffffffff'
-	sed -i "/^# sample tsc=3600000000/a \   0x4ffffff5 0x0000000a: $undefined
-		/^# sample tsc=3600000000/,\$s/0x4ffffff5 \(.*\): .*/0x4ffffff5 \1: $undefined/" \
-		"$dir/recording"
+	cat >>"$dir/recording" <<-END
+		# sample tsc=13200000000 uptime=17.5 time=1700000005.25 vcpus=2
+		   0x4ffffffe 0x0a: eax=0x00000446 ebx=0x00000000 ecx=0x00000000 edx=0x00000000
+		   0x4ffffffe 0x20: eax=0x00000166 ebx=0x00000000 ecx=0x00000000 edx=0x00000000
+		   0x4fffffff 0x20: eax=0x00000000 ebx=0x00000000 ecx=0x0050ea00 edx=0x00000000
+		   0x4ffffff5 0x02000020: eax=0x34 ebx=0x102 ecx=0x22 edx=0x0
+		# sample tsc=15600000000 uptime=18.5 time=1700000006.25 vcpus=2
+	END
+	awk -v off="$1" -v on="$2" '
+		function is(tsc) { return $1 " " $2 " " $3 == "# sample tsc=" tsc }
+		$1 == "0x4ffffff5" && $2 ~ /^0x000000/ {
+			told[$2] = $0
+			if (is_off)
+				next
+		}
+		{ print }
+		is(off) {
+			is_off = 1
+			for (i in told)
+				print "   0x4ffffff5", i, "eax=0x0 ebx=0x0 ecx=0x0 edx=0xffffffff"
+		}
+		is(on) {
+			is_off = 0
+			for (i in told)
+				print told[i]
+		}' "$dir/recording" >"$dir/switched"
+	mv "$dir/switched" "$dir/recording"
 }
+# histogram_no_more: from the second sample on, the host has histograms off
+histogram_no_more() { switched 3600000000 never; }
 histogram_no_more
 run "$exitstat" --histogram .01 5
 histogram_stopped() {
@@ -870,8 +929,26 @@ histogram_stopped() {
 		[ "$(grep -c '^scope ' "$dir/out")" = 1 ]
 }
 also "--histogram: switched off between two reports" histogram_stopped
-run "$exitstat" --prometheus --histogram -o "$dir/f.prom" .01 4
-also "--histogram: metrics then are down, which is said once" down_once
+no_durations() { metrics "$1" --histogram && ! grep duration "$dir/f.prom"; }
+holds "--histogram: metrics then are the others" no_durations 4
+switched 13200000000 15600000000
+holds "--histogram: so they are, whenever" no_durations 5
+# They go on with all 64 bits, and have what came before they were off, though it stands still.
+goes_on() {
+	metrics 6 --histogram &&
+		sed -n 's/^kvm_guest_exit_duration_cycles_//p' "$dir/f.prom" >"$dir/durations" &&
+		grep -x 'bucket{.*"IO_INSTRUCTION",le="1.0"} 6499999998' "$dir/durations" &&
+		grep -x 'count{.*"MSR_WRITE"} 358' "$dir/durations" &&
+		[ "$(wc -l <"$dir/durations")" = $((16 * 34)) ]
+}
+holds "--histogram: on again, they go on where they were" goes_on
+switched 1200000000 15600000000
+holds "--histogram: off at first, they are left out" no_durations 5
+begins() {
+	metrics 6 --histogram &&
+		grep 'duration.*"IO_INSTRUCTION",le="1.0"} 2205032702' "$dir/f.prom"
+}
+holds "--histogram: and begin with 32 bits when they are on" begins
 rm -f "$dir/f.prom"
 
 # vCPUs that cannot be reached, or not any more
@@ -959,6 +1036,11 @@ no_states() {
 }
 holds "-P: a host that tells each vCPU, but not where time goes" no_states
 
+# down_once: metrics are, and why is said once
+down_once() {
+	[ "$status" -eq 3 ] && [ "$(wc -l <"$dir/err")" = 1 ] &&
+		[ "$(tail -n 1 "$dir/f.prom")" = 'kvm_guest_exit_stats_up 0' ]
+}
 # each_no_more: from the second sample on, the host tells no vCPU its own figures
 each_no_more() { no_more 0x05010101; }
 each_no_more

@@ -9,6 +9,7 @@ bool histogram_read(struct histogram *histogram, uint32_t reason, unsigned int *
 		*reads += 1;
 		return false;
 	}
+	histogram->known = true;
 	*reads += KVM_EXIT_STATS_NR_BUCKETS / KVM_EXIT_STATS_BUCKETS_PER_GROUP;
 	for (unsigned int i = 0; i < KVM_EXIT_STATS_NR_BUCKETS; i++)
 		histogram->buckets[i] = told.buckets[i];
@@ -17,6 +18,12 @@ bool histogram_read(struct histogram *histogram, uint32_t reason, unsigned int *
 
 void histogram_hold(struct histogram *now, const struct histogram *before, uint64_t exits)
 {
+	if (!before->known)
+		return;
+	if (!now->known) {
+		*now = *before;
+		return;
+	}
 	for (unsigned int i = 0; i < KVM_EXIT_STATS_NR_BUCKETS; i++) {
 		uint32_t more = (uint32_t)(now->buckets[i] - before->buckets[i]);
 		/* That many are less by a few, unless there were as many exits. */
@@ -28,7 +35,7 @@ void histogram_hold(struct histogram *now, const struct histogram *before, uint6
 
 struct histogram histogram_minus(const struct histogram *a, const struct histogram *b)
 {
-	struct histogram difference;
+	struct histogram difference = { .known = a->known };
 
 	for (unsigned int i = 0; i < KVM_EXIT_STATS_NR_BUCKETS; i++)
 		difference.buckets[i] = a->buckets[i] - b->buckets[i];

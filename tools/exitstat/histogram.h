@@ -8,6 +8,8 @@
 #include "machine.h"
 
 struct histogram {
+	/* It has been read, in this sample or an earlier one. */
+	bool known;
 	uint64_t buckets[KVM_EXIT_STATS_NR_BUCKETS];
 };
 
@@ -17,7 +19,7 @@ bool histogram_read(struct histogram *histogram, uint32_t reason, unsigned int *
 /*
  * Of the buckets, the host tells 32 bits: this adds the others, by those before and how many exits
  * there were since.  A bucket that is less, as exits have moved to a later one, stays as it was
- * until it has made up for that.
+ * until it has made up for that.  So do all while the host has them off: it goes on where it was.
  */
 void histogram_hold(struct histogram *now, const struct histogram *before, uint64_t exits);
 

@@ -62,7 +62,7 @@ bool watch_offers_max(const struct watch *watch)
 
 bool watch_lacks_max(const struct watch *watch)
 {
-	return watch->max && !watch_offers_max(watch);
+	return watch->max && !watch->optional && !watch_offers_max(watch);
 }
 
 bool watch_offers_histogram(const struct watch *watch)
@@ -72,7 +72,8 @@ bool watch_offers_histogram(const struct watch *watch)
 
 bool watch_lacks_histogram(const struct watch *watch)
 {
-	return watch->histogram && watch->by_reason && !watch_offers_histogram(watch);
+	return watch->histogram && watch->by_reason && !watch->optional &&
+	       !watch_offers_histogram(watch);
 }
 
 static bool lacks(const struct watch *watch)
@@ -150,8 +151,17 @@ bool watch_possible(void)
 	return exitstat_detect(&info) && known(&info);
 }
 
+/* That of CPUID is there, or none is. */
+static void find_histograms(struct watch *watch, unsigned int *reads)
+{
+	if (watch->histogram && histogram_served(&watch->info))
+		watch->histogram_off = !histogram_read(&(struct histogram){},
+						       reason_of_cpuid(watch->info.isa), reads);
+}
+
 int watch_init(struct watch *watch, const struct options *options, bool at_first)
 {
+	bool metrics = format_is_metrics(options->format);
 	int status = STATUS_OK;
 
 	/* The live view can be told to show all. */
@@ -160,9 +170,11 @@ int watch_init(struct watch *watch, const struct options *options, bool at_first
 		.all = options->all || options->live,
 		.max = options->max,
 		.histogram = options->histogram,
+		/* Hosts of a fleet differ, and the same is asked of all. */
+		.optional = metrics,
 		.by_vcpu = options->per_vcpu,
 		/* A file of metrics has all there is. */
-		.by_reason = !options->per_vcpu || format_is_metrics(options->format),
+		.by_reason = !options->per_vcpu || metrics,
 	};
 	if (!exitstat_detect(&watch->info))
 		return complain_absent();
@@ -173,11 +185,7 @@ int watch_init(struct watch *watch, const struct options *options, bool at_first
 		return STATUS_ABSENT;
 	}
 	watch->at_first = watch->info;
-	/* That of CPUID is there, or none is. */
-	if (watch->histogram && histogram_served(&watch->info))
-		watch->histogram_off = !histogram_read(&(struct histogram){},
-						       reason_of_cpuid(watch->info.isa),
-						       &watch->reads);
+	find_histograms(watch, &watch->reads);
 	if (lacks(watch))
 		return at_first ? complain_lacking(watch) : STATUS_ABSENT;
 
@@ -304,7 +312,8 @@ static void read_vmm(struct sample *sample, const struct sample *previous, size_
 
 /*
  * How long exits took is another story only if cycles were counted.  Those are read before, so that
- * an exit that comes in between is not lost: it leads to the next read.
+ * an exit that comes in between is not lost: it leads to the next read.  If the host did not tell
+ * it to the sample before, it is read unless there never was an exit.
  */
 static bool is_as_before(const struct sample *sample, const struct sample *previous, size_t i)
 {
@@ -320,6 +329,8 @@ static void read_longest(struct sample *sample, const struct sample *previous, s
 	sample->longest[i] = (struct exitstat_longest){};
 	if (!sample->longest_known)
 		return;
+	if (previous && !previous->longest_known)
+		previous = NULL;
 	if (is_as_before(sample, previous, i)) {
 		sample->longest[i].ever = previous ? previous->longest[i].ever : 0;
 		return;
@@ -331,11 +342,13 @@ static void read_longest(struct sample *sample, const struct sample *previous, s
 static void read_histogram(struct sample *sample, const struct sample *previous, size_t i,
 			   uint32_t reason)
 {
-	if (!sample->histograms)
+	if (!sample->histograms_known)
 		return;
+	if (previous && !previous->histograms_known)
+		previous = NULL;
 	if (!is_as_before(sample, previous, i))
-		sample->histogram_off |= !histogram_read(&sample->histograms[i], reason,
-							 &sample->reads);
+		sample->histograms_known = histogram_read(&sample->histograms[i], reason,
+							  &sample->reads);
 	else if (previous)
 		sample->histograms[i] = previous->histograms[i];
 }
@@ -343,9 +356,12 @@ static void read_histogram(struct sample *sample, const struct sample *previous,
 /* Returns false if there is no memory. */
 static bool make_histograms(struct sample *sample, struct watch *watch)
 {
-	sample->histogram_off = false;
+	sample->histograms_known = false;
 	if (!watch->histogram || !watch->by_reason)
 		return true;
+	if (watch->histogram_off)
+		find_histograms(watch, &sample->reads);
+	sample->histograms_known = watch_offers_histogram(watch);
 	sample->histograms = calloc(watch->nr_reasons, sizeof(sample->histograms[0]));
 	if (!sample->histograms)
 		watch->error = errno;
@@ -403,7 +419,8 @@ static bool read_counters(struct sample *sample, struct watch *watch, const stru
 	ledger_read(&sample->ledger, EXITSTAT_OF_ALL_VCPUS, &watch->info, &sample->reads);
 	if (!watch->by_vcpu)
 		return true;
-	sample->vcpus = vcpus_read(&watch->info, watch->max, &sample->reads);
+	sample->vcpus = vcpus_read(&watch->info, watch->max && watch_offers_max(watch),
+				   &sample->reads);
 	if (!sample->vcpus)
 		watch->error = errno;
 	return sample->vcpus;
@@ -442,7 +459,7 @@ bool sample_read(struct sample *sample, struct watch *watch, const struct sample
 			break;
 		if (!same(&before, &after))
 			continue;
-		watch->histogram_off |= sample->histogram_off;
+		watch->histogram_off |= sample->histograms && !sample->histograms_known;
 		if (watch_lacks_histogram(watch))
 			break;
 

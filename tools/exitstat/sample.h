@@ -25,6 +25,8 @@ struct watch {
 	bool max;
 	/* So are histograms, which may be found to be off. */
 	bool histogram, histogram_off;
+	/* While the host does not serve these, samples lack them.  Otherwise, there are none. */
+	bool optional;
 	/* Reasons that have not occurred are shown, too, so it matters which are defined. */
 	bool all;
 	/* It has been found out which are. */
@@ -50,9 +52,9 @@ struct sample {
 	/* The longest exit of each, if watched, and the host tells; recent: since previous */
 	struct exitstat_longest longest[REASONS_MAX];
 	bool longest_known;
-	/* Likewise, if watched; sample_free() frees them.  Were any off? */
+	/* Likewise; sample_free() frees them.  If the host does not tell now, they are old. */
 	struct histogram *histograms;
-	bool histogram_off;
+	bool histograms_known;
 	struct ledger ledger;
 	/* If they are watched: sample_free() frees them. */
 	struct vcpus *vcpus;
@@ -96,7 +98,7 @@ struct exitstat exitstat_greater(struct exitstat a, struct exitstat b);
 /* Is it only the leaves of each vCPU that the host no longer serves? */
 bool watch_lacks_vcpus(const struct watch *watch);
 
-/* Does it serve the longest exits, for what is watched?  If not, are they watched? */
+/* Does it serve the longest exits, for what is watched?  If not, are there no samples? */
 bool watch_offers_max(const struct watch *watch);
 bool watch_lacks_max(const struct watch *watch);
 
