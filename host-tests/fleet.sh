@@ -101,6 +101,16 @@ asks() { grep -E 'kvm_guest_exit_(duration|max)_cycles' "$dir/run/exitstat/exits
 holds "it does not ask how long exits take" eval '! asks'
 options=$(sed -n 's/^Environment="OPTIONS=\(.*\)"$/\1/p' "$fleet/histogram.conf")
 holds "with histogram.conf, it does" eval 'written 1 && asks'
+# on EAX: what is written on a host whose signature says that of further leaves
+on() {
+	sed "s/eax=0x86/eax=$1/" "$dir/recording" >"$dir/older"
+	EXITSTAT_RECORDING=$dir/older written 1
+}
+holds "on a host without histograms, it has the longest exits" eval 'on 0x85 &&
+	asks >"$dir/asked" && ! grep duration "$dir/asked"'
+holds "on a host without either, it has the others" eval 'on 0x84 && ! asks &&
+	grep kvm_guest_vcpu_seconds "$dir/run/exitstat/exitstat.prom"'
+written 1
 
 server exporter prometheus-node-exporter --web.listen-address=127.0.0.1:0 \
 	--collector.disable-defaults --collector.cpu --collector.textfile \
