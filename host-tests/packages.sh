@@ -51,6 +51,13 @@ same_units() {
 		diff "$top/fleet/exitstat.timer" "$units/exitstat.timer"
 }
 holds "its units are those of fleet/" same_units
+same_examples() {
+	local examples=$root/usr/share/doc/exitstat/examples
+	for file in dashboard.json exitstat.rules.yml histogram.conf; do
+		zcat -f "$examples/$file"* | diff "$top/fleet/$file" - || return
+	done
+}
+holds "what else fleets take is among its examples" same_examples
 compiles() {
 	cat >"$dir/try.c" <<-'END'
 		#include <libexitstat.h>
