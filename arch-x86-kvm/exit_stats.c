@@ -456,26 +456,26 @@ void __kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 	preempt_enable();
 }
 
-/*
- * The reason is not the slot, e.g. of VMX's failed entries, or SVM's NPF, or the
- * vCPU has a histogram.
- */
+/* The reason is not the slot, e.g. of VMX's failed entries, or SVM's NPF. */
 void __kvm_exit_stats_stop_indirect(struct kvm_vcpu *vcpu, s64 neg_cycles)
 {
+	kvm_exit_stats_account(vcpu, kvm_exit_stats_slot(vcpu), neg_cycles);
+}
+
+/* The vCPU has a histogram. */
+void __kvm_exit_stats_stop_in_bucket(struct kvm_vcpu *vcpu, s64 neg_cycles)
+{
 	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
+	u32 reason = *es->reason;
 
-	if (kvm_exit_stats_has_histogram(es)) {
-		u32 reason = *es->reason;
-
-		/* That no call follows account() saves saving registers. */
-		if (likely(reason < kvm_exit_stats_isa->nr_direct)) {
-			(*kvm_exit_stats_bucket(es, reason, neg_cycles))++;
-			kvm_exit_stats_account(vcpu, reason, neg_cycles);
-			return;
-		}
+	if (unlikely(reason >= kvm_exit_stats_isa->nr_direct)) {
+		kvm_exit_stats_count(vcpu, neg_cycles);
+		return;
 	}
 
-	kvm_exit_stats_count(vcpu, neg_cycles);
+	/* That no call follows account() saves saving registers. */
+	(*kvm_exit_stats_bucket(es, reason, neg_cycles))++;
+	kvm_exit_stats_account(vcpu, reason, neg_cycles);
 }
 
 /* The exit is the longest of its reason since a guest has read that, or ever. */

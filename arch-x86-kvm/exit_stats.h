@@ -133,6 +133,7 @@ void kvm_exit_stats_create_vcpu_debugfs(struct kvm_vcpu *vcpu,
 void __kvm_exit_stats_stop(struct kvm_vcpu *vcpu);
 void __kvm_exit_stats_reopen(struct kvm_vcpu *vcpu);
 void __kvm_exit_stats_stop_indirect(struct kvm_vcpu *vcpu, s64 neg_cycles);
+void __kvm_exit_stats_stop_in_bucket(struct kvm_vcpu *vcpu, s64 neg_cycles);
 void __kvm_exit_stats_note_longest(struct kvm_vcpu_exit_stat *reason,
 				   s64 neg_cycles);
 void __kvm_exit_stats_vcpu_load(struct kvm_vcpu *vcpu);
@@ -177,7 +178,7 @@ static __always_inline bool kvm_exit_stats_is_resumed(u64 start)
 }
 
 /* Its buckets are there, and all exits are counted in them. */
-static inline bool
+static __always_inline bool
 kvm_exit_stats_has_histogram(const struct kvm_vcpu_exit_stats *es)
 {
 	/* Pairs with histogram_switch(). */
@@ -312,7 +313,10 @@ static __always_inline void kvm_exit_stats_stop(struct kvm_vcpu *vcpu)
 	reason = *vcpu->arch.exit_stats.reason;
 	/* If the histogram goes on meanwhile, this exit is not put into it. */
 	if (unlikely(reason >= data_race(vcpu->arch.exit_stats.nr_direct))) {
-		__kvm_exit_stats_stop_indirect(vcpu, neg_cycles);
+		if (kvm_exit_stats_has_histogram(&vcpu->arch.exit_stats))
+			__kvm_exit_stats_stop_in_bucket(vcpu, neg_cycles);
+		else
+			__kvm_exit_stats_stop_indirect(vcpu, neg_cycles);
 		return;
 	}
 

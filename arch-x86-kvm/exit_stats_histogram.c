@@ -3,7 +3,8 @@
  * Histograms: how many exits of a reason took how long
  *
  * A vCPU that has one on accounts all its exits out of line: then no reason is
- * below its "nr_direct".  So without one, an exit takes no instruction more.
+ * below its "nr_direct".  So without one, what is accounted inline takes no
+ * instruction more.
  */
 #include <linux/kvm_host.h>
 #include <linux/list.h>

@@ -48,6 +48,7 @@ static const u32 reasons[] = { 48, 10, 30, 1 };
 /* Called only if an interval was not open, which doesn't happen here. */
 void __kvm_exit_stats_stop(struct kvm_vcpu *vcpu) { abort(); }
 void __kvm_exit_stats_stop_indirect(struct kvm_vcpu *vcpu, s64 neg_cycles) { abort(); }
+void __kvm_exit_stats_stop_in_bucket(struct kvm_vcpu *vcpu, s64 neg_cycles) { abort(); }
 
 static void account_per_cpu(struct kvm_vcpu *vcpu, u32 *reason)
 {
