@@ -331,8 +331,8 @@ kvm_exit_stats_bucket(struct kvm_vcpu_exit_stats *es, unsigned long slot,
  * More cycles of an exit became known: it may belong in a later bucket.  Who
  * reads the earlier one first may find it in both, but never in none.
  *
- * If it isn't there, as the histogram has been off since the exit, an earlier
- * exit that was moves in its place, or none: the sum of the buckets stays.
+ * If the histogram has been off since the exit, it may be in none.  Then one
+ * moves that took as many cycles, if there is any: the buckets' sum stays.
  */
 static void kvm_exit_stats_move_bucket(struct kvm_vcpu_exit_stats *es, u32 slot,
 				       s64 neg_parts)
@@ -370,6 +370,7 @@ static void kvm_exit_stats_add_resumed(struct kvm_vcpu *vcpu)
 	es->neg_parts = neg_parts;
 }
 
+/* Count the exit; "neg_parts" is for what follows, if anything does. */
 static noinline void kvm_exit_stats_count(struct kvm_vcpu *vcpu, s64 neg_cycles)
 {
 	struct kvm_vcpu_exit_stats *es = &vcpu->arch.exit_stats;
@@ -473,8 +474,8 @@ void __kvm_exit_stats_stop_in_bucket(struct kvm_vcpu *vcpu, s64 neg_cycles)
 		return;
 	}
 
-	/* That no call follows account() saves saving registers. */
 	(*kvm_exit_stats_bucket(es, reason, neg_cycles))++;
+	/* Last, so that its call is a tail call, and no register is saved. */
 	kvm_exit_stats_account(vcpu, reason, neg_cycles);
 }
 

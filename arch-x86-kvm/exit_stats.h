@@ -29,8 +29,8 @@
  * Each vCPU has one.  Its state is what "start" holds:
  *
  *   closed   There is nothing to account.  CLOSED: the last exit is not
- *            counted, or there was none.  COUNTED, or negated cycles, which are
- *            never as few: it is.
+ *            counted, or there was none.  COUNTED, or negated cycles: it is.  No
+ *            exit takes as few cycles as CLOSED and COUNTED would be.
  *   open     The TSC at the VM exit, which is below bit 62.
  *   resumed  RESUMED: the exit is counted, but KVM isn't done with it: the vCPU
  *            was put meanwhile, or user space was asked for something.  What

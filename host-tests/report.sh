@@ -101,23 +101,27 @@ holds "other samples make another" other
 # charts NAME: how many a page has
 charts() { grep -c '^<svg' "$dir/$1/index.html"; }
 holds "ten charts" [ "$(charts one)" = 10 ]
+# In a section of the page, the run and the cells of each phase
+phase_rows='import re
+def phase_rows(dir, title):
+    page = open(dir + "/index.html").read().split(f"<h2>{title}</h2>")[1].split("<h2>")[0]
+    rows = [[re.sub("<[^>]*>", "", cell) for cell in re.findall("<t[hd][^>]*>.*?</t[hd]>", row)]
+            for row in page.split("<tr>") if "scope=\"row\"" in row]
+    assert len(rows) == 8, rows
+    return zip(4 * ["ept"] + 4 * ["no-ept"], rows)
+'
 # The table's shares of the states are those of the ledgers, which add up.
 # shellcheck disable=SC2317 # holds calls it
 shares() {
-	"${python[@]}" 'import json, re, sys
+	"${python[@]}" "$phase_rows"'import json, sys
 dir, states = sys.argv[1], ("guest", "exits", "vmm", "halted", "waiting", "asleep")
-page = open(dir + "/index.html").read().split("<h2>Where the time goes</h2>")[1].split("<h2>")[0]
-rows = [[re.sub("<[^>]*>", "", cell) for cell in re.findall("<t[hd][^>]*>.*?</t[hd]>", row)]
-        for row in page.split("<tr>") if "scope=\"row\"" in row]
-assert len(rows) == 8, rows
-for run, shown in ("ept", rows[:4]), ("no-ept", rows[4:]):
-    for row in shown:
-        ledger = json.load(open(f"{dir}/{run}/{row[0]}.json"))["ledger"]
-        whole = sum(ledger[state + "_ns"] for state in states)
-        for state, cell in zip(states, row[1:], strict=True):
-            share = 100 * ledger[state + "_ns"] / whole
-            figure = float(cell.replace("&lt;", "").replace("\u00a0%", ""))
-            assert abs(figure - share) < 0.1001, (run, row[0], state, cell, share)' "$dir/one"
+for run, row in phase_rows(dir, "Where the time goes"):
+    ledger = json.load(open(f"{dir}/{run}/{row[0]}.json"))["ledger"]
+    whole = sum(ledger[state + "_ns"] for state in states)
+    for state, cell in zip(states, row[1:], strict=True):
+        share = 100 * ledger[state + "_ns"] / whole
+        figure = float(cell.replace("&lt;", "").replace("\u00a0%", ""))
+        assert abs(figure - share) < 0.1001, (run, row[0], state, cell, share)' "$dir/one"
 }
 holds "where the time goes is what the ledgers say" shares
 # shellcheck disable=SC2317 # holds calls it
@@ -169,25 +173,20 @@ for at, rate in rates.items():
 holds "the heat maps show the buckets" heat
 # shellcheck disable=SC2317 # holds calls it
 durations() {
-	"${python[@]}" 'import json, math, re, sys
+	"${python[@]}" "$phase_rows"'import json, math, sys
 dir = sys.argv[1]
-page = open(dir + "/index.html").read().split("<h2>How long exits take</h2>")[1].split("<h2>")[0]
-rows = [[re.sub("<[^>]*>", "", cell) for cell in re.findall("<t[hd][^>]*>.*?</t[hd]>", row)]
-        for row in page.split("<tr>") if "scope=\"row\"" in row]
-assert len(rows) == 8, rows
-for run, shown in ("ept", rows[:4]), ("no-ept", rows[4:]):
-    for row in shown:
-        reasons = json.load(open(f"{dir}/{run}/{row[0]}.json"))["reasons"]
-        # Each exit by its bucket, the shortest first
-        buckets = map(sum, zip(*[reason["histogram"] for reason in reasons]))
-        exits = [bucket for bucket, n in enumerate(buckets) for _ in range(n)]
-        for share, cell in zip((500, 990, 999), row[1:4]):
-            limit = 2 << exits[math.ceil(share * len(exits) / 1000) - 1]
-            limit = f"{limit // 1024}K" if limit >= 1024 else str(limit)
-            assert cell == "&lt; " + limit, (run, row, share, limit)
-        longest = max(reasons, key=lambda reason: reason["max_cycles"])
-        longest = [format(longest["max_cycles"], ","), longest["name"]]
-        assert row[4:] == longest, (run, row, longest)' "$dir/one"
+for run, row in phase_rows(dir, "How long exits take"):
+    reasons = json.load(open(f"{dir}/{run}/{row[0]}.json"))["reasons"]
+    # Each exit by its bucket, the shortest first
+    buckets = map(sum, zip(*[reason["histogram"] for reason in reasons]))
+    exits = [bucket for bucket, n in enumerate(buckets) for _ in range(n)]
+    for share, cell in zip((500, 990, 999), row[1:4]):
+        limit = 2 << exits[math.ceil(share * len(exits) / 1000) - 1]
+        limit = f"{limit // 1024}K" if limit >= 1024 else str(limit)
+        assert cell == "&lt; " + limit, (run, row, share, limit)
+    longest = max(reasons, key=lambda reason: reason["max_cycles"])
+    longest = [format(longest["max_cycles"], ","), longest["name"]]
+    assert row[4:] == longest, (run, row, longest)' "$dir/one"
 }
 holds "how long exits take is what the phases' reports say" durations
 # shellcheck disable=SC2317 # holds calls it
